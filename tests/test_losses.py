@@ -1,0 +1,53 @@
+"""Losses are laws: nothing for the truth, nothing for what is not known, and the same on one device as on several."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpose.losses import heatmap_mse
+
+
+def maps(seed, shape=(2, 4, 3, 5)):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def test_perfect_heatmaps_cost_nothing():
+    assert float(heatmap_mse(maps(0), maps(0), np.ones((2, 5)))) == 0
+
+
+def test_the_cost_is_half_the_squared_error_over_cells_and_keypoints():
+    target, output = np.zeros((1, 1, 2, 2)), np.array([[[[1.0, 5.0], [3.0, 7.0]]]])
+    weight = np.array([[1.0, 0.0]])
+    assert float(heatmap_mse(target, output, weight)) == pytest.approx(0.5 * (1 + 9) / 4)
+
+
+def test_an_unknown_keypoint_gets_no_gradient():
+    weight = np.ones((2, 5), "float32")
+    weight[1, 3] = 0
+    output = tf.Variable(maps(0))
+    with tf.GradientTape() as tape:
+        loss = heatmap_mse(maps(1), output, weight)
+    gradient = tape.gradient(loss, output).numpy()
+    assert not gradient[1, :, :, 3].any()
+    assert gradient[0].all() and np.delete(gradient[1], 3, axis=-1).all()
+
+
+def test_weights_may_have_grid_axes():
+    weight = np.random.default_rng(2).random((2, 5))
+    flat, gridded = (heatmap_mse(maps(0), maps(1), w) for w in (weight, weight[:, None, None, :]))
+    assert float(flat) == float(gridded)
+
+
+def test_a_batch_in_two_halves_costs_their_mean_whatever_is_unknown():
+    weight = np.array([[1, 1, 1, 1, 1], [0, 0, 1, 0, 0]], "float32")
+    halves = [heatmap_mse(maps(0)[i : i + 1], maps(1)[i : i + 1], weight[i : i + 1]) for i in range(2)]
+    assert float(heatmap_mse(maps(0), maps(1), weight)) == pytest.approx(float(sum(halves)) / 2)
+
+
+def test_sixteen_bit_heatmaps_are_judged_in_float32():
+    output = keras.ops.cast(maps(0), "bfloat16")
+    loss = heatmap_mse(maps(1), output, np.ones((2, 5)))
+    assert keras.backend.standardize_dtype(loss.dtype) == "float32"
+    exact = 0.5 * np.mean((keras.ops.convert_to_numpy(keras.ops.cast(output, "float32")) - maps(1)) ** 2)
+    assert float(loss) == pytest.approx(exact, rel=1e-6)

@@ -1,0 +1,169 @@
+"""What may be configured: frozen dataclasses, one per section; how YAML becomes them is in `yaml_config.py`.
+
+A YAML file holds only what differs from these defaults. `system` is a union told apart by `system.name`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class PPNet:
+    """PPNet M`modules`-D`depth`-W`width` (paper: arXiv text in §3; architecture options of its Tables I to IX)."""
+
+    name: Literal["ppnet"] = "ppnet"
+    size: tuple[int, int] = (256, 192)
+    modules: int = 2
+    depth: int = 2
+    width: int = 32
+    unit: Literal["block", "bottleneck"] = "block"
+    branches: int = 3
+    depth_ratio: int = 2
+    width_ratio: int = 2
+    strides: tuple[int, ...] = (2, 2)
+    skip: Literal["input", "branch"] = "input"
+    stem_width: int = 64
+    stem_blocks: int = 4
+    stem_out: int = 256
+    # The paper says "normal distribution", its code 0.001; "he" is He's fan-out rule.
+    init: Literal["paper", "he"] = "paper"
+    sigma: float = 2.0
+    centre: Literal["cell", "exact"] = "cell"
+    refine: Literal["none", "quarter", "parabola", "dark"] = "quarter"
+    blur: int = 0
+
+
+System = PPNet
+
+
+@dataclass(frozen=True)
+class Split:
+    """One annotation file and the folder of its images; a relative path starts at the working directory."""
+
+    annotations: str = ""
+    images: str = ""
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """Where one file serves both parts: image ids with id % every == remainder are the validation part."""
+
+    every: int = 0
+    remainder: int = 0
+
+
+@dataclass(frozen=True)
+class Data:
+    """Where samples come from. `synthetic` writes its COCO folder first, when it is not there."""
+
+    format: Literal["coco", "mpii", "synthetic"] = "coco"
+    skeleton: str = "coco17"
+    folder: str = "data/synthetic"
+    count: tuple[int, int] = (900, 100)
+    train: Split = Split()
+    validation: Split = Split()
+    holdout: Holdout = Holdout()
+    bad_records: Literal["skip", "refuse"] = "refuse"
+    padding: float = 1.25
+    warp: Literal["auto", "graph", "opencv"] = "auto"
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Chance in training. Degrees; fractions; chances in [0, 1]. The defaults are PPNet's for COCO."""
+
+    rotation: float = 45.0
+    rotation_kind: Literal["normal", "uniform"] = "normal"
+    rotation_limit: float = 90.0
+    rotation_chance: float = 0.6
+    turn_around_chance: float = 0.0
+    scale: float = 0.35
+    scale_kind: Literal["normal", "uniform"] = "normal"
+    shift: float = 0.0
+    mirror: float = 0.5
+    half_body: float = 0.3
+    half_body_keypoints: int = 8
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """RMSprop as PyTorch defines its constants (rho 0.99, epsilon 1e-8), Adam, AdamW or SGD."""
+
+    name: Literal["rmsprop", "adam", "adamw", "sgd"] = "rmsprop"
+    learning_rate: float = 2.5e-4
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rate over epochs: `steps` multiplies by `factor` at each of `at`; `cosine` and `linear` end at zero."""
+
+    name: Literal["constant", "steps", "cosine", "linear"] = "steps"
+    at: tuple[int, ...] = (170, 200)
+    factor: float = 0.1
+    warmup_steps: int = 0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """From epoch `start` on, views of this size (height, width): cheap small views first, the network's own at the end."""
+
+    start: int
+    size: tuple[int, int]
+    batch: int
+
+
+@dataclass(frozen=True)
+class Train:
+    """How training runs. `batch` is global: it is split among the replicas."""
+
+    epochs: int = 210
+    batch: int = 32
+    devices: Literal["auto", "cpu", "gpu", "mirrored"] = "auto"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    phases: tuple[Phase, ...] = ()
+    initial_weights: str = ""
+    validate_every: int = 1
+    pictures: int = 8
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """The protocol: `oks` is COCO's AP, `pck` the share of keypoints within 0.2 torso lengths."""
+
+    metric: Literal["oks", "pck"] = "oks"
+    flip: bool = True
+    detections: str = ""
+
+
+@dataclass(frozen=True)
+class Export:
+    """The files of a bundle; `max_ap_drop` is what a file may lose against the .keras (in AP or PCK, 0 to 1)."""
+
+    files: tuple[Literal["saved_model", "float32", "float16", "int8"], ...] = (
+        "saved_model",
+        "float32",
+        "float16",
+        "int8",
+    )
+    calibration_views: int = 200
+    max_ap_drop: float = 0.01
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole run."""
+
+    system: System = field(default_factory=PPNet)
+    data: Data = Data()
+    augment: Augment = Augment()
+    train: Train = Train()
+    evaluate: Evaluate = Evaluate()
+    export: Export = Export()
+    seed: int = 0

@@ -1,0 +1,45 @@
+"""From a configuration's data section to the two parts of a data set, training and validation."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfpose.data import coco, mpii, synthetic
+from tfpose.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What is trained on and what it is measured on."""
+
+    train: coco.Split
+    validation: coco.Split
+
+
+def load_parts(data, skeleton: Skeleton) -> Parts:
+    """Both parts; every problem found is printed as one line on stderr, or refused, as `data.bad_records` says."""
+    return Parts(load_part(data, skeleton, "train"), load_part(data, skeleton, "validation"))
+
+
+def load_part(data, skeleton: Skeleton, part: str) -> coco.Split:
+    """One part, "train" or "validation"; the synthetic data set is written first where it is not there yet."""
+    annotations, images = locate(data, part)
+    reader = mpii if data.format == "mpii" else coco
+    keep = (data.holdout.every, data.holdout.remainder, part == "validation") if data.holdout.every else None
+    split = reader.load(annotations, images, skeleton, on_bad=data.bad_records, keep=keep)
+    for problem in split.problems:
+        print(f"skipped: {problem}", file=sys.stderr)
+    return split
+
+
+def locate(data, part: str) -> tuple[Path, Path | None]:
+    """The annotation file and image folder of a part; ValueError where the configuration names none."""
+    if data.format == "synthetic":
+        folder = Path(data.folder)
+        train, validation = data.count
+        synthetic.write(folder, train=train, validation=validation)
+        return folder / "annotations" / f"person_keypoints_{part}.json", folder / part
+    split = data.train if part == "train" else data.validation
+    if not split.annotations:
+        raise ValueError(f"data.{part}.annotations: missing; name the annotation file, as in data.{part}.annotations=FILE")
+    return Path(split.annotations), Path(split.images) if split.images else None

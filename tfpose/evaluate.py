@@ -1,0 +1,176 @@
+"""Any Predictor over a split of images -> AP by the COCO protocol, or PCK: what is measured is what ships."""
+
+import contextlib
+import copy
+import gzip
+import io
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfpose.metrics.pck import pck
+from tfpose.predict import Predictor, read_image
+from tfpose.progress import progress
+from tfpose.skeleton import COCO17
+
+FIGURES = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
+ANNOTATED, DETECTED = "annotation boxes", "detected boxes"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """{figure: value}, 0 to 1, and the COCO results they were computed from."""
+
+    figures: dict
+    results: list[dict]
+
+
+def evaluate(
+    predictor: Predictor,
+    records: list,
+    annotations: Path | dict | None = None,
+    *,
+    detections: list[dict] | None = None,
+    metric: str = "oks",
+    bar: Callable[..., Iterable] = progress,
+) -> Evaluation:
+    """Figures of a predictor on records (image_id, path, boxes, keypoints), with their boxes or those detected.
+
+    "oks" needs the COCO annotations (a path or its content) and looks at these images only; "pck" needs the boxes of
+    the annotations, because it must know which person is meant. `detections` are COCO results with box and score.
+    """
+    if metric not in ("oks", "pck"):
+        raise ValueError(f"evaluate.metric: no metric {metric!r}; choose from oks, pck")
+    if metric == "pck" and detections is not None:
+        raise ValueError("evaluate.metric: pck needs the boxes of the annotations; take oks for detected boxes")
+    boxes = [(r.boxes, None) for r in records] if detections is None else detected(records, detections)
+    items = ((read_image(r.path), *b) for r, b in zip(records, boxes))
+    found = predictor.many(bar(items, len(records), "evaluate"))
+    if metric == "pck":
+        figures = pck([r.keypoints for r in records], [p.keypoints for p in found], predictor.spec.skeleton)
+        return Evaluation(figures, _results(records, found, category=1))
+    truth = _content(annotations)
+    results = _results(records, found, _category(truth))
+    ids = [r.image_id for r in records]
+    return Evaluation(coco_ap(truth, results, ids, predictor.spec.skeleton.sigmas), results)
+
+
+def report(evaluations: dict[str, Evaluation]) -> str:
+    """A table for people: a row per label ("annotation boxes", "detected boxes"), a column per figure, in per cent."""
+    width = max(len(label) for label in evaluations)
+    lines = []
+    for label, evaluation in evaluations.items():
+        figures = {name: v for name, v in evaluation.figures.items() if isinstance(v, float)}
+        lines.append(" " * width + "".join(f"{name:>7}" for name in figures))
+        lines.append(f"{label:<{width}}" + "".join(f"{100 * v:7.1f}" for v in figures.values()))
+        if shares := evaluation.figures.get("keypoints"):
+            lines += [f"  {name:<16}{100 * v:6.1f}" for name, v in shares.items() if v is not None]
+            lines.append(f"  {evaluation.figures['persons']} persons, {evaluation.figures['skipped']} without a torso")
+    return "\n".join(line for i, line in enumerate(lines) if line not in lines[:i])
+
+
+def coco_ap(annotations: Path | dict, results: list[dict], image_ids: Iterable[int] | None = None, sigmas=None) -> dict:
+    """{"AP", "AP50", ... "ARL"} by pycocotools, of keypoint results against a COCO file (path or content), 0 to 1.
+
+    Only `image_ids` are looked at (default: all); `sigmas` default to COCO's 17. ValueError where results belong to
+    other images, categories or skeletons. A figure without any person of its size is -1.
+    """
+    from pycocotools.cocoeval import COCOeval
+
+    truth = _content(annotations)
+    sigmas = np.array(COCO17.sigmas if sigmas is None else sigmas)
+    ids = sorted({image["id"] for image in truth["images"]} if image_ids is None else set(image_ids))
+    _check(truth, results, set(ids), len(sigmas))
+    with contextlib.redirect_stdout(io.StringIO()):
+        known = _index(truth)
+        found = known.loadRes(copy.deepcopy(results)) if results else _index(truth | {"annotations": []})
+        judge = COCOeval(known, found, "keypoints")
+        judge.params.kpt_oks_sigmas = sigmas
+        judge.params.imgIds = ids
+        judge.evaluate()
+        judge.accumulate()
+        judge.summarize()
+    return {name: float(value) for name, value in zip(FIGURES, judge.stats)}
+
+
+def detected(records: list, detections: list[dict]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(boxes (N, 4), scores (N,)) of each record's image out of COCO detections; ValueError where none is of any."""
+    by_image = {r.image_id: [] for r in records}
+    for detection in detections:
+        if detection["image_id"] in by_image:
+            by_image[detection["image_id"]].append(detection)
+    if records and not any(by_image.values()):
+        raise ValueError(f"detections: none of {len(detections)} is on one of the {len(records)} images")
+    found = [by_image[r.image_id] for r in records]
+    boxes = [np.array([d["bbox"] for d in people], np.float32).reshape(-1, 4) for people in found]
+    return [(b, np.array([d["score"] for d in people], np.float32)) for b, people in zip(boxes, found)]
+
+
+def load_detections(path: Path, category: int = 1) -> list[dict]:
+    """The persons of a COCO detections json; ValueError where it is no list of boxes with scores."""
+    content = _read(path)
+    needed = {"image_id", "category_id", "bbox", "score"}
+    if not isinstance(content, list) or any(not isinstance(d, dict) or needed - set(d) for d in content):
+        raise ValueError(f"{path}: expected a list of detections, each with {', '.join(sorted(needed))}")
+    return [d for d in content if d["category_id"] == category]
+
+
+def _results(records: list, found: list, category: int) -> list[dict]:
+    return [result for r, people in zip(records, found) for result in people.to_coco(r.image_id, category)]
+
+
+def _content(annotations: Path | dict | None) -> dict:
+    """A copy of a COCO file that pycocotools can live with: every person has `num_keypoints`."""
+    if annotations is None:
+        raise ValueError("evaluate: the metric oks needs a COCO annotation file")
+    content = annotations if isinstance(annotations, dict) else _read(annotations)
+    people = [
+        {"iscrowd": 0, "num_keypoints": sum(v > 0 for v in a.get("keypoints", ())[2::3]), "keypoints": []} | a
+        for a in content["annotations"]
+    ]
+    return content | {"annotations": people}
+
+
+def _read(path: Path):
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
+        return json.load(file)
+
+
+def _category(truth: dict) -> int:
+    """The id of the category that has keypoints: the persons."""
+    ids = [c["id"] for c in truth.get("categories", []) if "keypoints" in c or c.get("name") == "person"]
+    return ids[0] if ids else 1
+
+
+def _check(truth: dict, results: list[dict], image_ids: set[int], count: int) -> None:
+    known = {image["id"] for image in truth["images"]}
+    categories = {c["id"] for c in truth["categories"]}
+    if missing := sorted(image_ids - known):
+        raise ValueError(f"evaluate: {len(missing)} images are not in the annotation file, image_id {missing[0]} first")
+    for result in results:
+        where = f"evaluate: a result for image_id {result['image_id']}"
+        if result["image_id"] not in image_ids:
+            raise ValueError(
+                f"{where}, which is not one of the {len(image_ids)} images evaluated; are the files a pair?"
+            )
+        if result["category_id"] not in categories:
+            raise ValueError(
+                f"{where} has category_id {result['category_id']}; the annotations have {sorted(categories)}"
+            )
+        if len(result["keypoints"]) != 3 * count:
+            raise ValueError(f"{where} has {len(result['keypoints'])} numbers; {count} keypoints need {3 * count}")
+
+
+def _index(content: dict):
+    from pycocotools.coco import COCO
+
+    coco = COCO()
+    coco.dataset = content
+    coco.createIndex()
+    return coco

@@ -1,0 +1,57 @@
+"""SavedModel: the deployed network as a folder that TensorFlow runs without Keras, with named inputs and outputs."""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+INPUT = "images"
+
+
+def save(network: keras.Model, folder: Path | str) -> None:
+    """Writes the network with the signature "maps", which is "serving_default" too.
+
+    It takes `images` (N, H, W, 3) uint8 for any N and returns the network's named outputs, float32.
+    """
+    write(frozen(network, batch=None, dtype="uint8"), Path(folder))
+
+
+def frozen(network: keras.Model, *, batch: int | None, dtype: str) -> keras.Model:
+    """A copy of the network with its weights, float32 throughout, whose input `images` has this batch and dtype.
+
+    Nearest upsampling becomes one resize operation: Keras writes it as repeats, which are many shape operations in a
+    .tflite file, and which delegates do not know. ValueError where the network's view has no fixed size.
+    """
+    size = network.inputs[0].shape[1:]
+    if len(network.inputs) != 1 or None in size:
+        raise ValueError(f"network: its inputs are {network.inputs}, expected one of fixed height and width")
+    images = keras.Input(batch_shape=(batch, *size), dtype=dtype, name=INPUT)
+    copy = keras.models.clone_model(network, images, clone_function=_float32, call_function=_called)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def write(network: keras.Model, folder: Path) -> None:
+    """Writes a frozen network as it is; its input's batch is the signature's."""
+    archive = keras.export.ExportArchive()
+    archive.track(network)
+    images = network.inputs[0]
+    specification = tf.TensorSpec(images.shape, images.dtype, name=INPUT)
+    for name in ("maps", "serving_default"):
+        # Said aloud, since the default would normalise by the statistics of the batch.
+        archive.add_endpoint(name, lambda images: network(images, training=False), [specification])
+    archive.write_out(str(folder), verbose=False)
+
+
+def _float32(layer: keras.Operation) -> keras.Operation:
+    # A network trained in bfloat16 keeps float32 weights; neither file should round between its layers.
+    config = layer.get_config() | ({"dtype": "float32"} if isinstance(layer, layers.Layer) else {})
+    return layer.__class__.from_config(config)
+
+
+def _called(layer: keras.Operation, *inputs, **options):
+    if isinstance(layer, layers.UpSampling2D) and layer.interpolation == "nearest":
+        height, width = (n * factor for n, factor in zip(inputs[0].shape[1:3], layer.size))
+        return layers.Resizing(height, width, interpolation="nearest", name=layer.name)(*inputs)
+    return layer(*inputs, **options)

@@ -1,0 +1,1 @@
+"""How near found keypoints are to the truth, in NumPy."""

@@ -1,0 +1,130 @@
+"""Predictor: an image and boxes -> views -> the network -> keypoints in pixels of the image."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from tfpose import geometry, poses
+from tfpose.decode import decoder
+from tfpose.poses import Poses
+from tfpose.spec import PoseSpec
+
+# A keypoint below this score does not count in the score of its person.
+COUNTED = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """Finds one person per box, whatever runs the network.
+
+    `run` takes views (N, H, W, 3) uint8 RGB and returns {"heatmaps": (N, h, w, K) float32}; `warp` is called as
+    `geometry.warp` is; `flip` averages the maps with those of the mirrored views; `batch` is the most views of a run.
+    """
+
+    spec: PoseSpec
+    run: Callable[[np.ndarray], dict]
+    flip: bool = False
+    batch: int = 32
+    warp: Callable = geometry.warp
+
+    def __post_init__(self):
+        if self.spec.view != "person":
+            raise ValueError(f"pose.json: view {self.spec.view!r}; only 'person' can be predicted with boxes")
+        assert self.decode  # an unknown decoder fails here, before any image
+
+    @cached_property
+    def decode(self) -> Callable[[dict], np.ndarray]:
+        """The decoder that the specification describes."""
+        return decoder(self.spec.decoder)
+
+    def __call__(self, image: np.ndarray, boxes: np.ndarray | None = None, box_scores=None) -> Poses:
+        """One person per box (N, 4), in pixels of the image (H, W, 3) uint8 RGB; no boxes: the image is one person."""
+        return self.many([(image, boxes, box_scores)])[0]
+
+    def many(self, items: Iterable[tuple]) -> list[Poses]:
+        """The people of each (image, boxes or None, box scores or None), views of several images in one run."""
+        frames, waiting, found = [], [], []
+        for image, boxes, box_scores in items:
+            frame = _Frame.of(image, boxes, box_scores, self.spec)
+            frames.append(frame)
+            for affine in frame.affines:
+                waiting.append(self.warp(image, affine, self.spec.size))
+                if len(waiting) == self.batch:
+                    found.extend(self.keypoints(np.stack(waiting)))
+                    waiting = []
+        if waiting:
+            found.extend(self.keypoints(np.stack(waiting)))
+        people = iter(found)
+        return [frame.poses(people, self.spec.skeleton.count) for frame in frames]
+
+    def keypoints(self, views: np.ndarray) -> np.ndarray:
+        """Keypoints (N, K, 3) in view pixels of views (N, H, W, 3) uint8."""
+        return self.decode({"heatmaps": self.heatmaps(views)})
+
+    def heatmaps(self, views: np.ndarray) -> np.ndarray:
+        """The maps (N, h, w, K) that are decoded: with `flip`, the mean of the views' and of the mirrored views'."""
+        maps = self.run(views)["heatmaps"]
+        if not self.flip:
+            return maps
+        # Pixel centres are mirrored onto pixel centres and cells onto cells, so nothing has to be shifted.
+        mirrored = self.run(np.ascontiguousarray(views[:, :, ::-1]))["heatmaps"]
+        return (maps + mirrored[:, :, ::-1][..., list(self.spec.skeleton.mirror)]) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """The boxes of one image and their affines, kept while the views are away in a batch."""
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    affines: list[geometry.Affine]
+
+    @staticmethod
+    def of(image: np.ndarray, boxes, scores, spec: PoseSpec) -> "_Frame":
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError(f"image: found {image.dtype} {image.shape}; expected uint8 (height, width, 3) in RGB")
+        boxes = [[0, 0, image.shape[1], image.shape[0]]] if boxes is None else boxes
+        boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+        scores = np.ones(len(boxes), np.float32) if scores is None else np.asarray(scores, np.float32)
+        if len(scores) != len(boxes) or not np.isfinite(boxes).all():
+            raise ValueError(
+                f"boxes: {len(boxes)} boxes with {len(scores)} scores; expected finite x, y, w, h and a score each"
+            )
+        return _Frame(boxes, scores, [geometry.crop(box, spec.size, padding=spec.padding) for box in boxes])
+
+    def poses(self, people: Iterable[np.ndarray], count: int) -> Poses:
+        """Takes this frame's keypoints from `people` and brings them back to the image."""
+        if not self.affines:
+            return poses.empty(count)
+        keypoints = np.stack([next(people) for _ in self.affines]).astype(np.float32)
+        for person, affine in zip(keypoints, self.affines):
+            person[:, :2] = affine.inverse.apply(person[:, :2])
+        return Poses(keypoints, person_scores(keypoints) * self.scores, self.boxes)
+
+
+def person_scores(keypoints: np.ndarray) -> np.ndarray:
+    """The mean score (N,) of each person's keypoints (N, K, 3) that score above 0.2; 0 where none does."""
+    scores = keypoints[..., 2]
+    counted = scores > COUNTED
+    return (scores * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+
+
+def read_image(path: Path, *, upright: bool = False) -> np.ndarray:
+    """An image file as (H, W, 3) uint8 RGB; `upright` turns it as its EXIF says: for phone photos, not for data sets.
+
+    ValueError names a file that is missing or broken.
+    """
+    from PIL import Image, ImageOps
+
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such image file")
+    try:
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file) if upright else file
+            return np.array(image.convert("RGB"))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path}: not a readable image ({error})") from error

@@ -1,0 +1,114 @@
+"""A path -> (specification, run): the same `run` whether Keras, a SavedModel or a LiteRT file is behind it.
+
+`run` takes views (N, H, W, 3) uint8 and returns {output name: (N, h, w, C) float32}. Of outputs named by stages,
+"heatmaps/0", "heatmaps/1" ..., the last comes back as "heatmaps".
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tfpose import spec as specs
+from tfpose.spec import PoseSpec
+
+Run = Callable[[np.ndarray], dict[str, np.ndarray]]
+SIGNATURE = "maps"
+# Of a bundle's files the smallest is run, as a device would.
+SMALLEST_FIRST = ("int8", "float16", "float32")
+
+
+def load(path: Path, threads: int | None = None) -> tuple[PoseSpec, Run]:
+    """The network at a path: a run folder, a bundle, a SavedModel, a `.keras` or a `.tflite` beside its pose.json.
+
+    `threads` is for LiteRT (all cores by default). ValueError where nothing can be run or a library is missing.
+    """
+    path = Path(path)
+    file = network_file(path)
+    beside = [folder / "pose.json" for folder in (path, file, file.parent, file.parent.parent)]
+    spec = specs.load(next((p for p in beside if p.is_file()), file.parent / "pose.json"))
+    if file.suffix == ".tflite":
+        return spec, litert(file, threads)
+    return spec, keras_file(file) if file.suffix == ".keras" else saved_model(file)
+
+
+def network_file(path: Path) -> Path:
+    """The `.keras`, `.tflite` or SavedModel folder that a path stands for."""
+    if not path.exists():
+        raise ValueError(f"{path}: no such file or folder")
+    if path.is_file():
+        if path.suffix not in (".keras", ".tflite"):
+            raise ValueError(f"{path}: expected a .keras or .tflite file, or a folder")
+        return path
+    if (path / "network.keras").is_file():
+        return path / "network.keras"
+    if (path / "saved_model.pb").is_file():
+        return path
+    if files := sorted(path.glob("*.tflite"), key=_rank):
+        return files[0]
+    if (path / "saved_model" / "saved_model.pb").is_file():
+        return path / "saved_model"
+    raise ValueError(f"{path}: nothing to run; expected network.keras, a .tflite file or a SavedModel in it")
+
+
+def keras_file(path: Path) -> Run:
+    """Runs a `.keras` file, compiled; views are filled up to a power of two, so that few graphs are traced."""
+    try:
+        import keras
+        import tensorflow as tf
+    except ImportError as error:
+        raise ValueError(f"{path}: needs Keras and TensorFlow: pip install 'tfpose[train]' ({error})") from error
+    return network(keras.saving.load_model(path, compile=False), tf.function)
+
+
+def network(model, compiled: Callable = lambda call: call) -> Run:
+    """Runs a keras.Model that is in memory; `compiled` is what compiles a function, `tf.function` for instance."""
+    call = compiled(lambda views: last_stage(model(views, training=False)))
+
+    def run(views: np.ndarray) -> dict[str, np.ndarray]:
+        size = 1 << (len(views) - 1).bit_length()
+        filled = np.concatenate([views, np.zeros((size - len(views), *views.shape[1:]), views.dtype)])
+        return {name: np.asarray(maps)[: len(views)].astype(np.float32) for name, maps in call(filled).items()}
+
+    return run
+
+
+def saved_model(path: Path) -> Run:
+    """Runs the signature "maps" of a SavedModel folder: uint8 views in, named outputs out."""
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise ValueError(f"{path}: needs TensorFlow: pip install 'tfpose[train]' ({error})") from error
+    loaded = tf.saved_model.load(path)
+    if SIGNATURE not in loaded.signatures:
+        raise ValueError(f"{path}: no signature {SIGNATURE!r}; it has {', '.join(loaded.signatures)}")
+    call = loaded.signatures[SIGNATURE]
+    (argument,) = call.structured_input_signature[1]
+
+    def run(views: np.ndarray) -> dict[str, np.ndarray]:
+        assert loaded  # a signature lives no longer than the object it came from
+        outputs = call(**{argument: tf.constant(views)})
+        return {name: maps.numpy().astype(np.float32) for name, maps in last_stage(outputs).items()}
+
+    return run
+
+
+def litert(path: Path, threads: int | None = None) -> Run:
+    """Runs a `.tflite` file, float or quantized, on `threads` threads (default: every core)."""
+    from tfpose.litert import LiteRT
+
+    file = LiteRT(path, threads or os.cpu_count() or 1)
+    return lambda views: last_stage(file(views))
+
+
+def last_stage(outputs: dict) -> dict:
+    """{"heatmaps/0": a, "heatmaps/1": b} -> {"heatmaps": b}; names without a stage stay."""
+    stages = {name: name.rpartition("/") for name in outputs}
+    order = sorted(outputs, key=lambda name: int(stages[name][2]) if stages[name][1] else 0)
+    return {stages[name][0] or name: outputs[name] for name in order}
+
+
+def _rank(path: Path) -> tuple[int, str]:
+    ranks = [i for i, kind in enumerate(SMALLEST_FIRST) if kind in path.stem]
+    return min(ranks, default=len(SMALLEST_FIRST)), path.name

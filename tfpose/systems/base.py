@@ -1,0 +1,49 @@
+"""The seam: what one pose method must say about itself, and nothing about files, devices or training loops."""
+
+import abc
+import importlib
+
+from tfpose.skeleton import Skeleton
+from tfpose.spec import PoseSpec
+
+
+class PoseSystem(abc.ABC):
+    """One method, whole: its network, what it is taught, what that costs and how its maps become poses.
+
+    `view` is "person" (a crop per box) or "image"; `terms` are the names that `loss` returns, in order.
+    """
+
+    name: str
+    view: str
+    terms: tuple[str, ...]
+    size: tuple[int, int]
+    skeleton: Skeleton
+
+    @abc.abstractmethod
+    def build(self, size: tuple[int | None, int | None] | None = None):
+        """A functional keras.Model: uint8 "image" (B, H, W, 3) -> a dict of named maps, of `size` or the system's own."""
+
+    @abc.abstractmethod
+    def encode(self, batch: dict) -> tuple:
+        """(inputs, targets) of a batch of views, in TensorFlow ops; targets have the names of the outputs."""
+
+    @abc.abstractmethod
+    def loss(self, targets: dict, outputs: dict) -> dict:
+        """{term: float32 scalar} in keras.ops, weighted, masked by what is known."""
+
+    @abc.abstractmethod
+    def decoder(self) -> dict:
+        """The decoder as data: {"name": ..., option: value}."""
+
+    @abc.abstractmethod
+    def deployed(self, network):
+        """The sub-model that ships: the same weights, the last stage's outputs only."""
+
+    def spec(self, padding: float) -> PoseSpec:
+        """What ships beside the network."""
+        return PoseSpec(self.name, self.view, self.size, self.skeleton, self.decoder(), padding)
+
+
+def system(options, skeleton: Skeleton) -> PoseSystem:
+    """The system of a configuration's `system` section: the module of that name is the registry."""
+    return importlib.import_module(f"tfpose.systems.{options.name}").make(options, skeleton)

@@ -1,0 +1,1 @@
+"""Training: what `tfpose train` does around keras `fit`. Read `loop.py` first."""

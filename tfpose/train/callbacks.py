@@ -1,0 +1,148 @@
+"""What happens around the steps: the bar, the log, the checkpoint, and the stop when the loss is not finite."""
+
+import csv
+import math
+import sys
+import time
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from tfpose.config import Config
+from tfpose.progress import clock
+from tfpose.systems.base import PoseSystem
+from tfpose.train import checkpoint
+from tfpose.train.timeline import Stretch, Timeline
+
+
+class FiniteLoss(keras.callbacks.Callback):
+    """Stops at the first loss that is not finite, naming the batch; the last checkpoint stays as it was."""
+
+    def __init__(self, name_batch):
+        super().__init__()
+        self.name_batch = name_batch
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = logs["loss"]
+        if not math.isfinite(loss):
+            raise ArithmeticError(
+                f"the loss is {loss} at epoch {self.epoch + 1}, step {batch + 1}, annotations "
+                f"{self.name_batch(self.epoch, batch)}; look at them with `tfpose check-data`, or lower "
+                "train.optimizer.learning_rate; the last checkpoint is whole"
+            )
+
+
+class Progress(keras.callbacks.Callback):
+    """A line that says how far the run is, images a second, loss and the time left of the whole run."""
+
+    def __init__(self, timeline: Timeline, stretch: Stretch):
+        super().__init__()
+        self.timeline, self.stretch = timeline, stretch
+        self.done = self.first = 0
+        self.start = self.shown = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+        self.done = self.timeline.step_at(epoch)
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.monotonic()
+        self.done += 1
+        if self.start is None:  # the first step builds the graph: the clock starts after it
+            self.start = self.shown = now
+            self.first = self.done
+        elif now - self.shown >= (0.2 if sys.stderr.isatty() else 30):
+            self.shown = now
+            self._show(batch + 1, logs, "" if sys.stderr.isatty() else "\n")
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.done > self.first:
+            self._show(self.stretch.steps, logs, "\n")
+
+    def _show(self, step, logs, end):
+        seconds = max(time.monotonic() - self.start, 1e-9) / (self.done - self.first)
+        left = seconds * (self.timeline.total - self.done)
+        losses = " ".join(f"{name} {logs[name]:.3e}" for name in ("loss", "val_loss") if name in logs)
+        line = (
+            f"epoch {self.epoch + 1}/{self.timeline.stretches[-1].end} step {step}/{self.stretch.steps} "
+            f"{self.stretch.batch / seconds:.1f} images/s {losses} {clock(left)} left"
+        )
+        print(f"\r{line:<100}" if sys.stderr.isatty() else line, end=end, file=sys.stderr, flush=True)
+
+
+class Log(keras.callbacks.Callback):
+    """One row of log.csv an epoch; rows from `start` on, left by a killed run, are written anew."""
+
+    def __init__(self, path: Path, start: int):
+        super().__init__()
+        self.path = path
+        self.rows = []
+        if path.is_file():
+            with path.open(newline="") as file:
+                self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= start]
+
+    def on_epoch_end(self, epoch, logs=None):
+        rate = float(self.model.optimizer.learning_rate)
+        self.rows.append({"epoch": epoch + 1, "learning_rate": rate, **logs})
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        scratch = self.path.with_suffix(".part")
+        with scratch.open("w", newline="") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(self.rows)
+        scratch.replace(self.path)
+
+
+class TensorBoard(keras.callbacks.Callback):
+    """Scalars for TensorBoard: every value of the log, once an epoch."""
+
+    def __init__(self, folder: Path):
+        super().__init__()
+        self.folder = folder
+
+    def on_train_begin(self, logs=None):
+        self.writer = tf.summary.create_file_writer(str(self.folder))
+
+    def on_epoch_end(self, epoch, logs=None):
+        with self.writer.as_default(step=epoch + 1):
+            for name, value in logs.items():
+                tf.summary.scalar(name, value)
+            tf.summary.scalar("learning_rate", float(self.model.optimizer.learning_rate))
+
+    def on_train_end(self, logs=None):
+        self.writer.close()
+
+
+class Keeper(keras.callbacks.Callback):
+    """Keeps the run: a checkpoint after each epoch and the best network by validation loss."""
+
+    def __init__(self, folder: Path, system: PoseSystem, config: Config, state: dict):
+        super().__init__()
+        self.folder, self.system, self.config = folder, system, config
+        self.state = dict(state)
+
+    def on_epoch_end(self, epoch, logs=None):
+        loss, best = logs.get("val_loss"), self.state["best"]
+        if loss is not None and (best is None or loss < best):
+            self.state["best"] = loss
+            save_network(self.model.network, self.system, self.config, self.folder / "best.keras")
+        self.state["epoch"] = epoch + 1
+        checkpoint.save(self.folder / "checkpoint.npz", self.model, self.state)
+
+
+def save_network(network: keras.Model, system: PoseSystem, config: Config, path: Path) -> None:
+    """Writes a training network as a plain .keras of the system's own size: standard layers, every stage's outputs.
+
+    Its pose.json lies beside it.
+    """
+    plain = system.build()
+    plain.set_weights(network.get_weights())
+    scratch = path.with_name(f"part.{path.name}")
+    plain.save(scratch)
+    scratch.replace(path)
+    system.spec(config.data.padding).save(path.with_name("pose.json"))

@@ -1,0 +1,45 @@
+"""The learning rate as a function of the step: warm-up, then constant, steps, linear or cosine."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfpose.config import Optimizer, Schedule
+
+
+class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
+    """`base` times a factor of the step: a linear warm-up times the named decay over `total` steps."""
+
+    def __init__(self, base: float, schedule: Schedule, at: tuple[int, ...], total: int):
+        self.base, self.schedule, self.at, self.total = base, schedule, at, total
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        warm = ops.minimum(1.0, (step + 1) / max(self.schedule.warmup_steps, 1))
+        return self.base * warm * self._decay(step)
+
+    def _decay(self, step):
+        part = ops.minimum(step / max(self.total, 1), 1.0)
+        if self.schedule.name == "linear":
+            return 1 - part
+        if self.schedule.name == "cosine":
+            return (1 + ops.cos(np.pi * part)) / 2
+        if self.schedule.name == "steps":
+            passed = sum((ops.cast(step >= a, "float32") for a in self.at), ops.zeros(()))
+            return ops.power(ops.convert_to_tensor(self.schedule.factor, "float32"), passed)
+        return ops.ones(())
+
+    def get_config(self):
+        return {"base": self.base, "schedule": self.schedule, "at": self.at, "total": self.total}
+
+
+def optimizer(options: Optimizer, rate: LearningRate) -> keras.optimizers.Optimizer:
+    """The optimizer of a configuration, with the constants that PyTorch recipes mean (RMSprop: alpha 0.99)."""
+    decay = options.weight_decay or None
+    if options.name == "rmsprop":
+        return keras.optimizers.RMSprop(rate, rho=0.99, epsilon=1e-8, momentum=options.momentum, weight_decay=decay)
+    if options.name == "adam":
+        return keras.optimizers.Adam(rate, epsilon=1e-8, weight_decay=decay)
+    if options.name == "adamw":
+        return keras.optimizers.AdamW(rate, epsilon=1e-8, weight_decay=options.weight_decay)
+    return keras.optimizers.SGD(rate, momentum=options.momentum, weight_decay=decay)

@@ -1,0 +1,48 @@
+"""When a run does what: its epochs cut into phases of one view size and batch, and the steps up to any epoch."""
+
+from dataclasses import dataclass
+
+from tfpose.config import Train
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Epochs `start` up to, not including, `end`, at one view `size` and global `batch`, `steps` an epoch."""
+
+    start: int
+    end: int
+    size: tuple[int, int]
+    batch: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The stretches of a run, in order, without gaps."""
+
+    stretches: tuple[Stretch, ...]
+
+    def step_at(self, epoch: float) -> int:
+        """The number of steps done when `epoch` begins."""
+        done = 0.0
+        for s in self.stretches:
+            done += s.steps * max(0.0, min(epoch, s.end) - s.start)
+        return round(done)
+
+    @property
+    def total(self) -> int:
+        """All steps."""
+        return self.step_at(float("inf"))
+
+
+def timeline(train: Train, size: tuple[int, int], people: int) -> Timeline:
+    """The run's timeline for `people` samples; ValueError where phases are out of order or a batch finds too few."""
+    phases = [(p.start, p.size, p.batch) for p in train.phases] or [(0, size, train.batch)]
+    starts = [p[0] for p in phases]
+    if starts != sorted(set(starts)) or starts[0] != 0 or starts[-1] >= train.epochs:
+        raise ValueError(f"train.phases: starts are {starts}; expected 0 first, rising, below epochs={train.epochs}")
+    ends = [*starts[1:], train.epochs]
+    for _, _, batch in phases:
+        if people < batch:
+            raise ValueError(f"train.batch: {batch} samples in a batch, but the training part has only {people}")
+    return Timeline(tuple(Stretch(a, b, s, n, people // n) for (a, s, n), b in zip(phases, ends)))

@@ -1,0 +1,32 @@
+"""The trainee: a network with its system's loss, for keras `fit` on any backend."""
+
+import keras
+from keras import ops
+
+
+class Trainee(keras.Model):
+    """A network that learns what its system teaches.
+
+    `compute_loss` is the one hook that works alike on TensorFlow and JAX. `replicas` divides the loss, because
+    under tf.distribute the gradients of the replicas are added up.
+    """
+
+    def __init__(self, network: keras.Model, system, replicas: int = 1):
+        super().__init__(name="trainee")
+        self.network = network
+        self.system = system
+        self.replicas = replicas
+        self.means = {term: keras.metrics.Mean(name=term.replace("/", "_")) for term in system.terms}
+
+    def call(self, inputs, training=None):
+        return self.network(inputs["image"], training=training)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):  # noqa: ARG002 keras's own
+        terms = self.system.loss(y, y_pred)
+        for term, value in terms.items():
+            self.means[term].update_state(value)
+        return sum(terms.values(), ops.zeros(())) / self.replicas
+
+    @property
+    def metrics(self):
+        return [*super().metrics, *self.means.values()]
