@@ -162,25 +162,20 @@ def run_folder(tmp_path_factory):
 
 
 def exported(network, folder):
-    """A SavedModel with the signature "maps" and a float .tflite of the same maps, made here by TensorFlow alone."""
-    import tensorflow as tf
+    """A bundle of its last stage: a SavedModel and a float .tflite."""
+    import keras
 
-    (folder / "saved_model").mkdir()
-    view = tf.TensorSpec((None, *SIZE, 3), tf.uint8, "image")
-    maps = tf.function(lambda image: {"heatmaps": network(image)["heatmaps/1"]}, input_signature=[view])
-    module = tf.Module()
-    module.network = network
-    tf.saved_model.save(module, folder / "saved_model", signatures={"maps": maps.get_concrete_function()})
-    one = maps.get_concrete_function(tf.TensorSpec((1, *SIZE, 3), tf.uint8, "image"))
-    (folder / "network_float32.tflite").write_bytes(
-        tf.lite.TFLiteConverter.from_concrete_functions([one], module).convert()
-    )
+    from tfpose.export import saved_model, tflite
+
+    deployed = keras.Model(network.input, {"heatmaps": network.output["heatmaps/1"]})
+    saved_model.save(deployed, folder / "saved_model")
+    (folder / "network_float32.tflite").write_bytes(tflite.convert(deployed, "float32"))
+    replace(SPEC, skeleton=LSP14).save(folder / "pose.json")
 
 
 def test_a_run_folder_a_saved_model_and_a_tflite_file_give_the_same_maps(run_folder, tmp_path):
     folder, network = run_folder
     exported(network, tmp_path)
-    replace(SPEC, skeleton=LSP14).save(tmp_path / "pose.json")
     views = np.random.default_rng(0).integers(0, 255, (3, *SIZE, 3), np.uint8)
     expected = np.asarray(network(views)["heatmaps/1"])
     for path in (folder, folder / "network.keras", tmp_path / "saved_model", tmp_path):

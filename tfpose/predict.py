@@ -38,7 +38,7 @@ class Predictor:
     @cached_property
     def decode(self) -> Callable[[dict], np.ndarray]:
         """The decoder that the specification describes."""
-        return decoder(self.spec.decoder)
+        return decoder(self.spec.decoder, self.spec.skeleton)
 
     def __call__(self, image: np.ndarray, boxes: np.ndarray | None = None, box_scores=None) -> Poses:
         """One person per box (N, 4), in pixels of the image (H, W, 3) uint8 RGB; no boxes: the image is one person."""

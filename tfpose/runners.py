@@ -15,7 +15,7 @@ from tfpose.spec import PoseSpec
 
 Run = Callable[[np.ndarray], dict[str, np.ndarray]]
 SIGNATURE = "maps"
-# Of a bundle's files the smallest is run, as a device would.
+# Of several .tflite files in a folder the smallest is run, as a device would.
 SMALLEST_FIRST = ("int8", "float16", "float32")
 
 
@@ -34,7 +34,7 @@ def load(path: Path, threads: int | None = None) -> tuple[PoseSpec, Run]:
 
 
 def network_file(path: Path) -> Path:
-    """The `.keras`, `.tflite` or SavedModel folder that a path stands for."""
+    """What a path stands for: a folder for its network.keras, else its smallest `.tflite`, else its SavedModel."""
     if not path.exists():
         raise ValueError(f"{path}: no such file or folder")
     if path.is_file():

@@ -39,8 +39,11 @@ def load(path: Path) -> PoseSpec:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such file; a bundle written by `tfpose export` has its pose.json there")
-    fields = json.loads(path.read_text())
-    if fields.pop("format", None) != FORMAT:
+    try:
+        fields = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON ({error}); write it again with `tfpose export`") from error
+    if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
         raise ValueError(f"{path}: not a pose.json of format {FORMAT}")
     try:
         fields["skeleton"] = from_dict(fields["skeleton"])

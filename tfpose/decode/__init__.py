@@ -3,12 +3,16 @@
 from dataclasses import fields
 
 from tfpose.decode.topdown import TopDown
+from tfpose.skeleton import Skeleton
 
 DECODERS = {"topdown": TopDown}
 
 
-def decoder(data: dict):
-    """The decoder that `data` describes; ValueError names the choices where a name or an option is unknown."""
+def decoder(data: dict, skeleton: Skeleton | None = None):  # noqa: ARG001 (decoders that assemble people read its limbs)
+    """The decoder that `data` describes, {output name: maps (N, h, w, C)} -> keypoints (N, K, 3) in view pixels.
+
+    ValueError names the choices where a name or an option is unknown.
+    """
     options = dict(data)
     name = options.pop("name", None)
     if name not in DECODERS:

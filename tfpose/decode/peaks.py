@@ -78,14 +78,19 @@ def window(heatmaps: np.ndarray, cells: np.ndarray, radius: int) -> np.ndarray:
 
 
 @functools.cache
-def bands(width: int) -> np.ndarray:
-    """A (5, 4 + width) matrix that smooths 4 + width cells to their middle 5: a Gaussian over `width` cells (odd).
+def smoothers(width: int) -> np.ndarray:
+    """Matrices (1 + width // 2, 5, 4 + width) that smooth 4 + width cells to their middle 5, `width` odd.
 
-    Its deviation is the one OpenCV takes for that width, as the published DARK decoders do.
+    Matrix r is a Gaussian over 2r + 1 cells, of the deviation that OpenCV takes for that width, as DARK's authors do.
     """
-    span = np.arange(width) - width // 2
-    weights = np.exp(-(span**2) / (2 * (0.15 * width + 0.35) ** 2))
-    return np.stack([np.pad(weights / weights.sum(), (i, 4 - i)) for i in range(5)])
+    return np.stack([_smoother(r, width // 2) for r in range(1 + width // 2)])
+
+
+def _smoother(radius: int, most: int) -> np.ndarray:
+    span = np.arange(-radius, radius + 1)
+    weights = np.exp(-(span**2) / (2 * (0.3 * radius + 0.5) ** 2))
+    weights = np.pad(weights / weights.sum(), most - radius)
+    return np.stack([np.pad(weights, (i, 4 - i)) for i in range(5)])
 
 
 def _blurred(heatmaps: np.ndarray, middle: np.ndarray, blur: int) -> np.ndarray:
@@ -93,7 +98,10 @@ def _blurred(heatmaps: np.ndarray, middle: np.ndarray, blur: int) -> np.ndarray:
     if not blur:
         return window(heatmaps, middle, 2)
     around = window(heatmaps, middle, 2 + blur // 2)
-    return bands(blur) @ around @ bands(blur).T
+    # Towards the border the kernel narrows, axis by axis: half a kernel would push the peak inwards.
+    radius = np.minimum(np.minimum(middle, _extent(heatmaps) - 1 - middle) - 2, blur // 2)
+    across, down = smoothers(blur)[radius[..., 0]], smoothers(blur)[radius[..., 1]]
+    return down @ around @ np.swapaxes(across, -1, -2)
 
 
 def _slopes(log: np.ndarray) -> np.ndarray:

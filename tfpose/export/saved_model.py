@@ -32,16 +32,20 @@ def frozen(network: keras.Model, *, batch: int | None, dtype: str) -> keras.Mode
     return copy
 
 
-def write(network: keras.Model, folder: Path) -> None:
+def write(network: keras.Model, folder: Path | str) -> None:
     """Writes a frozen network as it is; its input's batch is the signature's."""
-    archive = keras.export.ExportArchive()
-    archive.track(network)
     images = network.inputs[0]
-    specification = tf.TensorSpec(images.shape, images.dtype, name=INPUT)
-    for name in ("maps", "serving_default"):
+
+    @tf.function(input_signature=[tf.TensorSpec(images.shape, images.dtype, name=INPUT)])
+    def maps(images):
         # Said aloud, since the default would normalise by the statistics of the batch.
-        archive.add_endpoint(name, lambda images: network(images, training=False), [specification])
-    archive.write_out(str(folder), verbose=False)
+        return network(images, training=False)
+
+    # Not keras.export.ExportArchive: it writes every weight twice (Keras 3.15).
+    module = tf.Module()
+    module.weights = [variable.value for variable in network.variables]
+    signatures = dict.fromkeys(("maps", "serving_default"), maps.get_concrete_function())
+    tf.saved_model.save(module, str(folder), signatures)
 
 
 def _float32(layer: keras.Operation) -> keras.Operation:

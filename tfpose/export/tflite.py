@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 
 import keras
@@ -31,9 +32,12 @@ def convert(network: keras.Model, kind: str, views: Iterable[np.ndarray] | None 
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serving_default"])
         _set(converter, kind, views)
         try:
-            return converter.convert()
+            with warnings.catch_warnings():
+                # Calibration runs the converter's own interpreter, which calls itself deprecated.
+                warnings.simplefilter("ignore")
+                return converter.convert()
         except Exception as error:  # the converter's own type is private
-            raise ValueError(_refusal(network, kind, str(error))) from error
+            raise ValueError(_refusal(kind, str(error))) from error
 
 
 def _set(converter, kind: str, views: Iterable[np.ndarray] | None) -> None:
@@ -56,11 +60,11 @@ def _samples(views: Iterable[np.ndarray]) -> Iterator[dict]:
         yield {saved_model.INPUT: view[None].astype(np.float32)}
 
 
-def _refusal(network: keras.Model, kind: str, message: str) -> str:
+def _refusal(kind: str, message: str) -> str:
     """One line out of the converter's many: the operations that are not built in, and the layers they come from."""
-    operations = sorted(set(re.findall(r"tf\.\w+", message)))
-    named = [layer.name for layer in network.layers if re.search(rf"\b{re.escape(layer.name)}\b", message)]
-    if not operations:
+    refused = [line for line in message.splitlines() if "op is neither a custom op nor a flex op" in line]
+    places = [re.search(r'"([^"@]+)@[^"]*".*(tf\.\w+)\' op is neither', line) for line in refused]
+    found = sorted({f"{place[2]} in {place[1]}" for place in places if place})
+    if not found:
         return f"export: {kind}: the converter failed: {message.strip().splitlines()[0]}"
-    places = f" in layers {', '.join(named)}" if named else ""
-    return f"export: {kind}: {', '.join(operations)}{places} is not built into LiteRT; use other layers there"
+    return f"export: {kind}: found {', '.join(found)}, expected built-in operations of LiteRT; use other layers there"

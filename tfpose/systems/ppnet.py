@@ -57,7 +57,8 @@ class PPNetSystem(PoseSystem):
         maps = heatmaps.heatmaps(keypoints, grid, STRIDE, self.options.sigma, centre=self.options.centre)
         weights = heatmaps.weights(keypoints, grid, STRIDE, self.options.sigma)
         # The same truth for every module: one tensor under each name costs nothing.
-        return {"image": batch["image"]}, {term: maps for term in self.terms} | {"weights": weights}
+        inputs = {"image": batch["image"], "annotation_id": batch["annotation_id"]}
+        return inputs, {term: maps for term in self.terms} | {"weights": weights}
 
     def loss(self, targets, outputs):
         return {t: losses.heatmap_mse(targets[t], outputs[t], targets["weights"]) for t in self.terms}

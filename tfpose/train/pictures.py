@@ -33,7 +33,7 @@ class Pictures(keras.callbacks.Callback):
 def sheet(system: PoseSystem, images: np.ndarray, targets: dict, outputs: dict) -> np.ndarray:
     """A picture (height, width, 3) uint8 with a row per view: truth, target maps, output maps, decoded pose."""
     last = system.terms[-1]
-    decoder = decode.decoder(system.decoder(), system.skeleton)
+    decoder = decode.decoder(system.decoder())
     rows = []
     for image, target, output in zip(images, targets[last], outputs[last]):
         truth, found = (decoder({"heatmaps": maps[None]}) for maps in (target, output))

@@ -18,7 +18,6 @@ class Canvas:
 
     def __init__(self, background: np.ndarray):
         height, width = background.shape[:2]
-        self.size = (height, width)
         large = (width * _SUPERSAMPLING, height * _SUPERSAMPLING)
         self._image = Image.fromarray(background).resize(large, Image.Resampling.BILINEAR)
         self._owner = Image.new("I", (width, height))

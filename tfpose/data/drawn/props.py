@@ -13,8 +13,9 @@ def seat(canvas: Canvas, rng: np.random.Generator, figure: Figure) -> None:
     s, colour = figure.scale, tuple(int(v) for v in rng.integers(60, 150, 3))
     half, feet = rng.uniform(0.13, 0.2) * s, max(figure.points[f"{side}_heel"][1] for side in SIDES)
     block = np.array([(-half, 0.03 * s), (half, 0.03 * s), (half, feet - hips[1]), (-half, feet - hips[1])])
-    canvas.polygon(hips + block, shade(colour, 0.7))
-    canvas.polygon(hips + block * (1.06, 1.0) - (0, 0.02 * s) - block * (0, 0.86), colour)
+    top = block * (1.06, 0.14) - (0, 0.02 * s)
+    canvas.polygon(hips + block, shade(colour, 0.7), owner=0)
+    canvas.polygon(hips + top, colour, owner=0)
 
 
 def obstacle(canvas: Canvas, rng: np.random.Generator, figure: Figure) -> None:

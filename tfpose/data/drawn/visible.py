@@ -10,7 +10,7 @@ from tfpose.data.drawn.heads import faces_viewer
 from tfpose.skeleton import COCO17, mirrored
 
 PERSON, MASK_ONLY, CROWD = "person", "mask", "crowd"
-_REACH = 0.07  # a covered keypoint is labelled if its person shows within this share of the height
+_REACH = 0.07  # a covered keypoint is labelled if its limb shows within this share of the height
 _LEAST_SEEN = 4  # visible keypoints; of whom less is seen, only the mask is annotated
 _FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 _WIDTH = {"shoulder": 0.216, "hip": 0.124}
@@ -46,35 +46,36 @@ def truths(figures: list[Figure], roles: list[str], owners: np.ndarray) -> list[
         mask = persons == number
         if role == CROWD or mask.sum() < 20:
             continue
-        keypoints = _keypoints(figure, owners, mask, number)
+        keypoints = _keypoints(figure, owners, number)
         labelled = role == PERSON and (keypoints[:, 2] == 2).sum() >= _LEAST_SEEN
         found.append(Person(PERSON, keypoints, mask) if labelled else Person(MASK_ONLY, 0 * keypoints, mask))
     return found
 
 
-def _keypoints(figure: Figure, owners: np.ndarray, mask: np.ndarray, number: int) -> np.ndarray:
+def _keypoints(figure: Figure, owners: np.ndarray, number: int) -> np.ndarray:
     keypoints = np.zeros((COCO17.count, 3))
     for index, name in enumerate(COCO17.keypoints):
         x, y = (round(float(value), 2) for value in figure.points[name][:2])
-        visibility = _visibility(figure, owners, mask, number, name, x, y)
+        visibility = _visibility(figure, owners, number, name, x, y)
         if visibility:
             keypoints[index] = x, y, visibility
     return keypoints
 
 
-def _visibility(figure, owners, mask, number: int, name: str, x: float, y: float) -> int:
-    """0 outside the picture, turned away or far behind something; 1 covered; 2 its own part is on top."""
-    height, width = mask.shape
+def _visibility(figure: Figure, owners: np.ndarray, number: int, name: str, x: float, y: float) -> int:
+    """0 outside the picture, turned away or with nothing of its limb in sight; 1 covered; 2 its own part is on top."""
+    height, width = owners.shape
     if not (0 <= x <= width - 1 and 0 <= y <= height - 1):
         return 0
     if name in _FACE and not faces_viewer(figure, name, -0.3 if "ear" not in name else -0.45):
         return 0
     row, column = round(y), round(x)
-    own = {owner(number, part) for part in _OWN[name]}
+    own = [owner(number, part) for part in _OWN[name]]
     if owners[row, column] in own and _near_side(figure, name):
         return 2
     reach = max(2, round(_REACH * figure.scale))
-    return int(mask[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1].any())
+    near = owners[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
+    return int(np.isin(near, own + [owner(number, "head")] * ("ear" in name)).any())
 
 
 def _near_side(figure: Figure, name: str) -> bool:

@@ -1,0 +1,1 @@
+"""Keypoints -> maps, in TensorFlow ops, for a whole batch at once."""
