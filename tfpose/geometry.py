@@ -97,6 +97,7 @@ def warp(image: np.ndarray, affine: Affine, size: tuple[int, int]) -> np.ndarray
     """
     rows, columns = np.mgrid[: size[0], : size[1]]
     points = affine.inverse.apply(np.stack([columns, rows], axis=-1))
+    image, points = _seen(image, points)
     padded = np.pad(image.astype(np.float32), ((1, 1), (1, 1), (0, 0)))
     limits = np.array([image.shape[1], image.shape[0]])
     points = np.clip(points, -1, limits) + 1
@@ -107,3 +108,11 @@ def warp(image: np.ndarray, affine: Affine, size: tuple[int, int]) -> np.ndarray
     bottom = padded[y + 1, x] * (1 - fx) + padded[y + 1, x + 1] * fx
     view = top * (1 - fy) + bottom * fy
     return np.rint(view).astype(np.uint8) if image.dtype == np.uint8 else view
+
+
+def _seen(image: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the image that the points touch, and the points in it: a person is a small part of most photos."""
+    limits = np.array([image.shape[1], image.shape[0]])
+    low = np.clip(np.floor(points.min(axis=(0, 1))).astype(int), 0, limits - 1)
+    high = np.clip(np.floor(points.max(axis=(0, 1))).astype(int) + 2, low + 1, limits)
+    return image[low[1] : high[1], low[0] : high[0]], points - low

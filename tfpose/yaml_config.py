@@ -23,6 +23,17 @@ def load(path: str | Path, overrides: tuple[str, ...] = ()) -> Config:
         tree = yaml.safe_load(path.read_text()) or {}
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    return _overridden(tree, overrides)
+
+
+def defaults(overrides: tuple[str, ...] = ()) -> Config:
+    """The configuration of no file at all."""
+    return _overridden({}, overrides)
+
+
+def _overridden(tree: dict, overrides: tuple[str, ...]) -> Config:
+    if not isinstance(tree, dict):
+        raise ValueError(f"configuration: found {tree!r:.40}; expected sections of options")
     for override in overrides:
         _put(tree, override)
     return from_tree(tree)
@@ -54,7 +65,10 @@ def _put(tree: dict, override: str) -> None:
         tree = tree.setdefault(section, {})
         if not isinstance(tree, dict):
             raise ValueError(f"{path}: {section} is a value, it has no options")
-    tree[option] = yaml.safe_load(text)
+    try:
+        tree[option] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not YAML: {text!r}") from error
 
 
 def _read(kind, value, path: str):

@@ -27,7 +27,7 @@ class Limit:
 
 
 EXACT = Limit(1e-4, 1e-5, 0.999)
-LIMITS = {"saved_model": EXACT, "float32": EXACT, "float16": Limit(1e-2, 1e-3, 0.99), "int8": Limit(0.3, 0.02, 0.9)}
+LIMITS = {"saved_model": EXACT, "float32": EXACT, "float16": Limit(1e-2, 1e-3, 0.97), "int8": Limit(0.3, 0.02, 0.8)}
 
 
 @dataclass(frozen=True)

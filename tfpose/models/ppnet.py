@@ -19,6 +19,7 @@ UNITS = {"block": blocks.residual_block, "bottleneck": blocks.bottleneck}
 EXPANSIONS = {"block": 1, "bottleneck": blocks.EXPANSION}
 SKIPS = ("input", "branch")
 STEM_STRIDE = 4
+OUTPUT_STD = 0.001
 
 
 def ppnet(
@@ -135,7 +136,8 @@ def head(x, keypoints, width, init_std, name):
     x = blocks.conv_bn_relu(features, width, 3, init_std=init_std, name=f"{name}_head_conv1")
     x = blocks.conv_bn_relu(x, width, 3, init_std=init_std, name=f"{name}_head_conv2")
     # float32 in every precision: outputs are what losses and decoders read.
-    maps = blocks.conv(x, keypoints, 1, bias=True, init_std=init_std, dtype="float32", name=f"{name}_heatmaps")
+    # They start near zero by any rule: large ones would fill Adam's second moments for thousands of steps.
+    maps = blocks.conv(x, keypoints, 1, bias=True, init_std=OUTPUT_STD, dtype="float32", name=f"{name}_heatmaps")
     return features, maps  # 64x48x32, 64x48x17
 
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfpose.config import Config
@@ -17,7 +18,10 @@ from tfpose.train.timeline import Stretch, Timeline
 
 
 class FiniteLoss(keras.callbacks.Callback):
-    """Stops at the first loss that is not finite, naming the batch; the last checkpoint stays as it was."""
+    """Stops at the first loss that is not finite, naming the batch; the last checkpoint stays as it was.
+
+    It must stand before the callback that writes checkpoints: an epoch's last step can spoil the weights too.
+    """
 
     def __init__(self, name_batch):
         super().__init__()
@@ -34,6 +38,14 @@ class FiniteLoss(keras.callbacks.Callback):
                 f"the loss is {loss} at epoch {self.epoch + 1}, step {batch + 1}, annotations "
                 f"{self.name_batch(self.epoch, batch)}; look at them with `tfpose check-data`, or lower "
                 "train.optimizer.learning_rate; the last checkpoint is whole"
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        spoilt = [v.path for v in self.model.network.variables if not np.isfinite(np.asarray(v)).all()]
+        if spoilt or not math.isfinite(logs.get("val_loss", 0.0)):
+            raise ArithmeticError(
+                f"{spoilt[0] if spoilt else 'the validation loss'} is not finite after the last step of epoch "
+                f"{epoch + 1}; lower train.optimizer.learning_rate; the last checkpoint is whole"
             )
 
 

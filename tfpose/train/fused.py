@@ -27,13 +27,16 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
 
-def training_network(build: Callable[[], keras.Model], precision: str) -> keras.Model:
-    """What `build` builds, for training: computing in `precision` wherever it fixes none, with fused batch norm."""
+def training_network(build: Callable[[], keras.Model], precision: str, replicas: int = 1) -> keras.Model:
+    """What `build` builds, for training: computing in `precision` wherever it fixes none, with fused batch norm.
+
+    Several replicas take the statistics of their whole batch together, so that they compute what one would.
+    """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
     try:
         network = build()
-        copy = keras.models.clone_model(network, clone_function=_fused)
+        copy = keras.models.clone_model(network, clone_function=_fused if replicas == 1 else _synchronised)
     finally:
         keras.config.set_dtype_policy(before)
     copy.set_weights(network.get_weights())
@@ -43,3 +46,8 @@ def training_network(build: Callable[[], keras.Model], precision: str) -> keras.
 def _fused(layer: keras.Layer) -> keras.Layer:
     plain = isinstance(layer, keras.layers.BatchNormalization)
     return (FusedBatchNormalization if plain else layer.__class__).from_config(layer.get_config())
+
+
+def _synchronised(layer: keras.Layer) -> keras.Layer:
+    plain = isinstance(layer, keras.layers.BatchNormalization)
+    return layer.__class__.from_config(layer.get_config() | ({"synchronized": True} if plain else {}))

@@ -65,7 +65,9 @@ def train(config: Config, folder: Path) -> Path:
 def claim(config: Config, folder: Path) -> None:
     """Writes the resolved configuration, versions and seed; ValueError where another configuration's run is there."""
     resolved = folder / "config.yaml"
-    if resolved.is_file() and yaml_config.load(resolved) != config:
+    # Without a checkpoint nothing was learned yet: a call that failed at once may be mended and made again.
+    begun = (folder / "checkpoint.npz").is_file() and resolved.is_file()
+    if begun and yaml_config.load(resolved) != config:
         raise ValueError(
             f"{folder}: holds a run of another configuration; choose another --workdir, or delete it to start again"
         )
@@ -86,20 +88,25 @@ def assemble(config: Config, folder: Path, strategy) -> Run:
     """The run's system, data, compiled trainee and timeline, the variables under `strategy`."""
     method = system(config.system, skeleton(config.data.skeleton))
     parts = load_parts(config.data, method.skeleton)
-    plan = timeline(config.train, method.size, pipeline.people(parts.train.records))
+    replicas = strategy.num_replicas_in_sync
+    plan = timeline(config.train, method.size, pipeline.people(parts.train.records), replicas)
     rate = schedules.LearningRate(
         config.train.optimizer.learning_rate,
         config.train.schedule,
         tuple(plan.step_at(epoch) for epoch in config.train.schedule.at),
         plan.total,
     )
+    for phase in config.train.phases:
+        method.build(phase.size)  # a size that the network cannot have is refused now, not when its phase begins
     size = (None, None) if config.train.phases else None
     with strategy.scope():
-        network = training_network(lambda: method.build(size), config.train.precision)
+        network = training_network(lambda: method.build(size), config.train.precision, replicas)
         if config.train.initial_weights:
             start_from(network, config.train.initial_weights)
-        trainee = Trainee(network, method, strategy.num_replicas_in_sync)
+        trainee = Trainee(network, method, replicas)
         optimizer = schedules.optimizer(config.train.optimizer, rate)
+        if config.train.precision == "float16":  # its smallest gradients would be zero
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         trainee.compile(optimizer=optimizer, jit_compile=devices.compiler())
         trainee.optimizer.build(network.trainable_variables)
     return Run(config, folder, method, parts, trainee, plan)
@@ -141,6 +148,7 @@ def fit(run: Run, stretch: Stretch, state: dict) -> dict:
         steps_per_epoch=stretch.steps,
         validation_data=validation(run, stretch),
         validation_freq=run.config.train.validate_every,
+        shuffle=False,
         verbose=0,
         callbacks=[
             callbacks.FiniteLoss(lambda epoch, step: batch_names(run, stretch, epoch, step)),

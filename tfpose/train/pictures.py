@@ -19,15 +19,19 @@ class Pictures(keras.callbacks.Callback):
         self.folder, self.system = folder, system
         self.inputs, self.targets = batch
 
+    def on_train_begin(self, logs=None):
+        self.writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
+
+    def on_train_end(self, logs=None):
+        self.writer.close()
+
     def on_epoch_end(self, epoch, logs=None):
         outputs = {k: np.asarray(v) for k, v in self.model(self.inputs, training=False).items()}
         picture = sheet(self.system, self.inputs["image"], self.targets, outputs)
         (self.folder / "pictures").mkdir(exist_ok=True)
         Image.fromarray(picture).save(self.folder / "pictures" / f"epoch_{epoch + 1:03d}.png")
-        writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
-        with writer.as_default(step=epoch + 1):
+        with self.writer.as_default(step=epoch + 1):
             tf.summary.image("views", picture[None])
-        writer.close()
 
 
 def sheet(system: PoseSystem, images: np.ndarray, targets: dict, outputs: dict) -> np.ndarray:

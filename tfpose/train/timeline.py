@@ -35,14 +35,21 @@ class Timeline:
         return self.step_at(float("inf"))
 
 
-def timeline(train: Train, size: tuple[int, int], people: int) -> Timeline:
-    """The run's timeline for `people` samples; ValueError where phases are out of order or a batch finds too few."""
+def timeline(train: Train, size: tuple[int, int], people: int, replicas: int = 1) -> Timeline:
+    """The run's timeline for `people` samples.
+
+    ValueError where phases are out of order, a batch finds too few samples or is not a multiple of the replicas.
+    """
+    if train.epochs < 1:
+        raise ValueError(f"train.epochs: found {train.epochs}; expected 1 or more")
     phases = [(p.start, p.size, p.batch) for p in train.phases] or [(0, size, train.batch)]
     starts = [p[0] for p in phases]
     if starts != sorted(set(starts)) or starts[0] != 0 or starts[-1] >= train.epochs:
         raise ValueError(f"train.phases: starts are {starts}; expected 0 first, rising, below epochs={train.epochs}")
     ends = [*starts[1:], train.epochs]
     for _, _, batch in phases:
+        if batch < 1 or batch % replicas:
+            raise ValueError(f"train.batch: found {batch}; expected a positive multiple of the {replicas} replica(s)")
         if people < batch:
             raise ValueError(f"train.batch: {batch} samples in a batch, but the training part has only {people}")
     return Timeline(tuple(Stretch(a, b, s, n, people // n) for (a, s, n), b in zip(phases, ends)))

@@ -22,9 +22,11 @@ class Trainee(keras.Model):
         return self.network(inputs["image"], training=training)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):  # noqa: ARG002 keras's own
-        terms = self.system.loss(y, y_pred)
+        count = ops.shape(x["image"])[0]
+        # The last batch of a validation may leave a replica without samples: it says nothing, instead of 0 / 0.
+        terms = {term: ops.where(count > 0, value, 0.0) for term, value in self.system.loss(y, y_pred).items()}
         for term, value in terms.items():
-            self.means[term].update_state(value)
+            self.means[term].update_state(value, sample_weight=count)
         return sum(terms.values(), ops.zeros(())) / self.replicas
 
     @property

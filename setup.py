@@ -1,0 +1,27 @@
+"""Installs tfpose; `pip install tfpose` alone is what an edge device needs, the extras add training and export."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = (ROOT / "tfpose" / "__init__.py").read_text().split('__version__ = "')[1].split('"')[0]
+
+TRAIN = ["tensorflow==2.21.*", "keras==3.15.*", "keras-cv==0.9.*", "pycocotools>=2.0.8", "tensorboard"]
+EDGE = ["ai-edge-litert>=2.0"]
+QUANTIZE = ["tensorflow-model-optimization==0.8.1", "tf-keras==2.21.*", *EDGE]
+TEST = ["pytest>=8", "pytest-xdist", "ruff==0.17.*", "jax", "opencv-python-headless"]
+
+setup(
+    name="tfpose",
+    version=VERSION,
+    description="Human-pose networks in Keras 3 and TensorFlow, from an annotation file to an edge device",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["tfpose", "tfpose.*"]),
+    install_requires=["numpy>=2", "pillow>=10", "pyyaml>=6"],
+    extras_require={"train": TRAIN, "edge": EDGE, "quantize": QUANTIZE, "test": TEST},
+    entry_points={"console_scripts": ["tfpose=tfpose.cli:main"]},
+)

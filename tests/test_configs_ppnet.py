@@ -1,0 +1,103 @@
+"""Every published configuration builds the network that PPNet's paper prints, and trains it by the paper's recipe."""
+
+import functools
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tfpose import yaml_config
+from tfpose.config import PPNet
+from tfpose.models import count
+from tfpose.skeleton import skeleton
+from tfpose.systems.base import system
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs" / "ppnet"
+
+# Trainable weights and 2^30 multiply-accumulates; the paper prints the first digits, sometimes rounded, sometimes cut.
+PUBLISHED = {
+    "m2-d2-w32_256x192_coco": (7_026_690, 3.366),
+    "m2-d2-w32_384x288_coco": (7_026_690, 7.573),
+    "m2-d3-w32_256x192_coco": (9_723_138, 4.104),
+    "m2-d3-w32_384x288_coco": (9_723_138, 9.234),
+    "m4-d2-w32_256x192_coco": (12_770_340, 5.052),
+    "m4-d2-w32_384x288_coco": (12_770_340, 11.367),
+    "m4-d3-w32_256x192_coco": (18_163_236, 6.529),
+    "m4-d3-w32_384x288_coco": (18_163_236, 14.690),
+    "m4-d3-w48_256x192_coco": (39_230_452, 12.496),
+    "m4-d2-w48_384x288_coco": (27_104_500, 20.641),
+    "m4-d3-w48_384x288_coco": (39_230_452, 28.116),
+    "m4-d2-w32_256x256_mpii": (12_770_112, 6.735),
+    "m4-d3-w32_256x256_mpii": (18_163_008, 8.704),
+    "m2-d2-w32-modules_256x192_coco": (10_786_466, 5.367),
+    "m4-d2-w32-modules_256x192_coco": (20_956_420, 8.611),
+    "m2-d2-w32-strides32_384x288_coco": (7_026_690, 5.209),
+    "m2-d2-w32-strides23_384x288_coco": (7_026_690, 5.888),
+    "m2-d2-w32-udp-dark_256x192_coco": (7_026_690, 3.366),
+    "m2-d2-w32-udp-dark_384x288_coco": (7_026_690, 7.573),
+    "m4-d2-w32-udp-dark_256x192_coco": (12_770_340, 5.052),
+    "m4-d2-w32-udp-dark_384x288_coco": (12_770_340, 11.367),
+}
+ALL = pytest.mark.parametrize("name", PUBLISHED)
+
+
+def load(name):
+    return yaml_config.load(CONFIGS / f"{name}.yaml")
+
+
+@functools.cache
+def cost(options, body):
+    """Trainable weights and multiply-accumulates of a network, built once for all configurations that share it."""
+    network = system(options, skeleton(body)).build()
+    return count.parameters(network)[0], count.macs(network)
+
+
+def test_every_configuration_is_looked_at():
+    assert {path.stem for path in CONFIGS.glob("*_*.yaml")} - {"m2-d1-w24_128x128_lspet"} == set(PUBLISHED)
+
+
+@ALL
+def test_a_published_network_has_its_weights_and_its_cost(name):
+    config = load(name)
+    # These options are outside the network: without them configurations share it.
+    options = replace(config.system, sigma=2.0, centre="cell", refine="quarter", blur=0)
+    weights, macs = cost(options, config.data.skeleton)
+    assert (weights, round(macs / 2**30, 3)) == PUBLISHED[name]
+
+
+@ALL
+def test_the_name_of_a_configuration_says_what_is_in_it(name):
+    config = load(name)
+    options, (variant, size, data) = config.system, name.split("_")
+    letters = f"m{options.modules}-d{options.depth}-w{options.width}"
+    extras = {
+        "-modules": options.unit == "bottleneck",
+        f"-strides{options.strides[0]}{options.strides[1]}": options.strides != (2, 2),
+        "-udp-dark": (options.centre, options.refine) == ("exact", "dark"),
+    }
+    assert variant == letters + "".join(text for text, there in extras.items() if there)
+    assert size == "x".join(map(str, options.size))
+    assert (data, config.data.skeleton) in [("coco", "coco17"), ("mpii", "mpii16")] and config.data.format == data
+
+
+@ALL
+def test_the_opening_lines_give_the_command_and_the_cost(name):
+    weights, gi = PUBLISHED[name]
+    lines = (CONFIGS / f"{name}.yaml").read_text().splitlines()
+    assert lines[0] == f"# tfpose train configs/ppnet/{name}.yaml"
+    assert f"# Ours: {weights:,} parameters, {gi:.3f} x 2^30 multiply-accumulates, the paper's unit." in lines
+
+
+@ALL
+def test_a_published_network_is_trained_by_the_recipe(name):
+    config = load(name)
+    train, large, mpii = config.train, config.system.size == (384, 288), name.endswith("mpii")
+    assert (train.epochs, train.schedule.at) == ((160, (120, 150)) if mpii else (210, (170, 200)))
+    assert train.batch == (24 if name == "m4-d3-w48_384x288_coco" else 32)
+    assert (train.optimizer.name, train.optimizer.learning_rate, train.schedule.factor) == ("rmsprop", 2.5e-4, 0.1)
+    assert config.system.sigma == (3 if large else 2) and config.data.padding == 1.25
+    assert (config.augment.rotation, config.augment.scale) == ((30, 0.25) if mpii else (45, 0.35))
+
+
+def test_a_file_holds_differences_only():
+    assert load("m2-d2-w32_256x192_coco").system == PPNet()

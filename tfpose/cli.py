@@ -1,0 +1,204 @@
+"""The command line: `tfpose COMMAND`. Exit code 0 for done, 1 for what could not be done, 2 for a mistyped command."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from tfpose import __version__, yaml_config
+from tfpose.config import Config
+
+OVERRIDES = "changes to the configuration, as in train.batch=16 system.width=24"
+NETWORK = "a run folder, a bundle, a .keras, a SavedModel folder or a .tflite"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command; returns its exit code. What a user can mend is one line on stderr, without a stack trace."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    options = parsed(arguments)
+    try:
+        options.command(options)
+    except ImportError as error:
+        print(f"tfpose {options.name}: {error}; pip install 'tfpose[train]'", file=sys.stderr)
+        return 1
+    except (ValueError, ArithmeticError, OSError) as error:
+        print(f"tfpose {options.name}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"tfpose {options.name}: stopped; nothing that was written is lost", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
+    """The command's options; SECTION.OPTION=VALUE may stand after a flag too, which argparse alone does not take."""
+    top = parser()
+    options, others = top.parse_known_args(arguments)
+    wrong = [o for o in others if o.startswith("-") or "=" not in o or not hasattr(options, "overrides")]
+    if wrong:
+        top.error(f"{options.name}: {wrong[0]!r} is not known; see `tfpose {options.name} --help`")
+    if others:
+        options.overrides = [*options.overrides, *others]
+    return options
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = argparse.ArgumentParser(prog="tfpose", description="Trains human-pose networks and puts them on devices.")
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    p = _command(commands, "train", train, "train a network, or continue where an earlier call stopped")
+    _configuration(p)
+    p.add_argument("--workdir", type=Path, help="the run folder (default: runs/NAME OF THE CONFIGURATION)")
+
+    p = _command(commands, "evaluate", evaluate, "AP by the COCO protocol, or PCK, of any file that predicts")
+    p.add_argument("network", type=Path, metavar="NETWORK", help=NETWORK)
+    _data(p)
+    p.add_argument("--detections", type=Path, help="COCO results with person boxes: prints the AP with them as well")
+    p.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+    p = _command(commands, "predict", predict, "find people's keypoints in photos: a COCO-format json and pictures")
+    p.add_argument("network", type=Path, metavar="NETWORK", help=NETWORK)
+    p.add_argument("photos", type=Path, nargs="+", metavar="PHOTO", help="image files or folders of them")
+    p.add_argument(
+        "--box", type=box, action="append", default=[], metavar="X,Y,W,H", help="a person's box; may be repeated"
+    )
+    p.add_argument("--boxes", type=Path, help="COCO file with file names and boxes (default: each image is one person)")
+    p.add_argument("--output", type=Path, default=Path("predictions"), help="folder for poses.json and the pictures")
+    p.add_argument("--flip", action="store_true", help="average with the mirrored views: better, twice the time")
+
+    p = _command(commands, "export", export, "write the bundle: SavedModel, TFLite files and pose.json, verified")
+    p.add_argument("run", type=Path, metavar="RUN", help="the run folder of `tfpose train`")
+    p.add_argument("overrides", nargs="*", metavar="SECTION.OPTION=VALUE", help=OVERRIDES)
+    p.add_argument("--output", type=Path, help="the bundle's folder (default: RUN/bundle)")
+
+    p = _command(commands, "show", show, "a configuration's network: layers, parameters and multiply-accumulates")
+    _configuration(p)
+    p.add_argument("--json", action="store_true", help="print the totals as JSON")
+
+    p = _command(commands, "check-data", check_data, "look at a data set before training on it: a table and a picture")
+    _data(p)
+    p.add_argument("--part", choices=("train", "validation"), default="train")
+    p.add_argument("--picture", type=Path, default=Path("data.png"), help="where the picture goes (default: data.png)")
+
+    p = _command(commands, "quickstart", quickstart, "the whole way on drawn people: train, evaluate, export, predict")
+    p.add_argument("config", type=Path, nargs="?", default=Path("configs/tiny/ppnet_synthetic.yaml"), metavar="CONFIG")
+    p.add_argument("overrides", nargs="*", metavar="SECTION.OPTION=VALUE", help=OVERRIDES)
+    p.add_argument("--workdir", type=Path, default=Path("runs/quickstart"))
+    return top
+
+
+def _command(commands, name: str, function, text: str) -> argparse.ArgumentParser:
+    p = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=EXAMPLES[name])
+    p.formatter_class = argparse.RawDescriptionHelpFormatter
+    p.set_defaults(command=function, name=name)
+    return p
+
+
+def box(text: str) -> list[float]:
+    """The four numbers of X,Y,W,H."""
+    numbers = [float(number) for number in text.split(",")]
+    if len(numbers) != 4:
+        raise ValueError(text)
+    return numbers
+
+
+def _configuration(p: argparse.ArgumentParser) -> None:
+    p.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file, such as those in configs/")
+    p.add_argument("overrides", nargs="*", metavar="SECTION.OPTION=VALUE", help=OVERRIDES)
+
+
+def _data(p: argparse.ArgumentParser) -> None:
+    p.add_argument("overrides", nargs="*", metavar="SECTION.OPTION=VALUE", help=OVERRIDES)
+    p.add_argument("--config", type=Path, help="whose data section to use (default: the one in the run folder)")
+    p.add_argument("--annotations", type=Path, help="another annotation file, COCO format")
+    p.add_argument("--images", type=Path, help="the folder of its images")
+
+
+EXAMPLES = {
+    "train": "example:\n  tfpose train configs/tiny/ppnet_synthetic.yaml train.epochs=5 --workdir runs/try",
+    "evaluate": "examples:\n  tfpose evaluate runs/try\n  tfpose evaluate runs/try/bundle/int8.tflite --json\n"
+    "  tfpose evaluate runs/try --annotations val.json --images val/",
+    "predict": "examples:\n  tfpose predict runs/try photo.jpg --box 50,20,200,400\n  tfpose predict runs/try folder/",
+    "export": "example:\n  tfpose export runs/try export.files=[int8]",
+    "show": "examples:\n  tfpose show configs/ppnet/m2-d2-w32_256x192_coco.yaml\n"
+    "  tfpose show CONFIG system.width=48 --json",
+    "check-data": "examples:\n  tfpose check-data --config configs/tiny/ppnet_synthetic.yaml\n"
+    "  tfpose check-data --annotations people.json --images photos/",
+    "quickstart": "example:\n  tfpose quickstart --workdir runs/quickstart",
+}
+
+
+def train(options) -> None:
+    """`tfpose train`."""
+    config = yaml_config.load(options.config, tuple(options.overrides))
+    from tfpose.train import loop
+
+    loop.train(config, options.workdir or Path("runs") / options.config.stem)
+
+
+def evaluate(options) -> None:
+    """`tfpose evaluate`."""
+    from tfpose import evaluate as judge
+    from tfpose import jobs
+
+    config = data_config(options, options.network)
+    figures = jobs.evaluate(options.network, config, options.detections)
+    print(json.dumps({k: e.figures for k, e in figures.items()}) if options.json else judge.report(figures))
+
+
+def predict(options) -> None:
+    """`tfpose predict`."""
+    from tfpose import jobs
+
+    jobs.predict(options.network, options.photos, options.output, options.box, options.boxes, options.flip)
+
+
+def export(options) -> None:
+    """`tfpose export`."""
+    from tfpose import jobs
+
+    config = yaml_config.load(options.run / "config.yaml", tuple(options.overrides))
+    jobs.export(options.run, config, options.output or options.run / "bundle")
+
+
+def show(options) -> None:
+    """`tfpose show`."""
+    config = yaml_config.load(options.config, tuple(options.overrides))
+    from tfpose import jobs
+
+    print(json.dumps(jobs.totals(config)) if options.json else jobs.layers(config))
+
+
+def check_data(options) -> None:
+    """`tfpose check-data`."""
+    from tfpose import jobs
+
+    print(jobs.check_data(data_config(options), options.part, options.picture))
+
+
+def quickstart(options) -> None:
+    """`tfpose quickstart`."""
+    config = yaml_config.load(options.config, tuple(options.overrides))
+    from tfpose import jobs
+
+    jobs.quickstart(config, options.workdir)
+
+
+def data_config(options, network: Path | None = None) -> Config:
+    """The configuration that says which data: --config, or the run folder's; --annotations replaces both parts."""
+    folders = [network, *list(network.parents)[:2]] if network else []
+    found = next((f / "config.yaml" for f in folders if (f / "config.yaml").is_file()), None)
+    overrides = list(options.overrides)
+    if options.annotations:
+        images = options.images or options.annotations.parent
+        for part in ("train", "validation"):  # as JSON: YAML would read a folder named 2017 as a number
+            overrides += [f"data.{part}.annotations={json.dumps(str(options.annotations))}"]
+            overrides += [f"data.{part}.images={json.dumps(str(images))}"]
+        overrides += ["data.format=coco", "data.holdout.every=0"]
+    path = options.config or found
+    if path is None and not options.annotations:
+        raise ValueError("no data named: give --config CONFIG, or --annotations FILE and --images FOLDER")
+    return yaml_config.load(path, tuple(overrides)) if path else yaml_config.defaults(tuple(overrides))
