@@ -47,3 +47,59 @@ def bundle() -> Path:
     atexit.register(shutil.rmtree, folder)
     kinds = ("saved_model", "float32", "float16", "int8")
     return bundles.write(network(), spec(), folder, kinds, views(), {"source": "patches"})
+
+
+# A configuration whose training takes seconds; a list of overrides, as the command line takes them.
+OPTIONS = (
+    f"system.size={list(SIZE)}",
+    "system.depth=1",
+    "system.depth_ratio=1",
+    "system.branches=2",
+    "system.strides=[2]",
+    "system.width=8",
+    "system.stem_width=8",
+    "system.stem_blocks=1",
+    "system.stem_out=16",
+    "system.init=he",
+    "system.sigma=1.5",
+    "system.centre=exact",
+    "train.epochs=2",
+    "train.batch=8",
+    "train.pictures=2",
+    "train.optimizer={name: adam, learning_rate: 3e-3}",
+    "train.schedule={name: cosine, warmup_steps: 3}",
+)
+
+
+@functools.cache
+def people() -> Path:
+    """A folder with drawn people, 16 images to train on and 8 to validate with; it is there until the tests end."""
+    from tfpose.data import synthetic
+
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    return synthetic.write(folder / "people", train=16, validation=8, size=(120, 160))
+
+
+def overrides(*more: str) -> tuple[str, ...]:
+    """The options of a run on those people, and `more`, which win."""
+    parts = [(p, people() / "annotations" / f"person_keypoints_{p}.json") for p in ("train", "validation")]
+    data = [f"data.{p}={{annotations: {file}, images: {people() / p}}}" for p, file in parts]
+    return (*OPTIONS, *data, *more)
+
+
+def config(*more: str):
+    """The configuration of such a run."""
+    from tfpose import yaml_config
+
+    return yaml_config.defaults(overrides(*more))
+
+
+@functools.cache
+def run() -> Path:
+    """The folder of a finished run; it is there until the tests end, and no test writes to it."""
+    from tfpose.train import loop
+
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    return loop.train(config(), folder / "run")

@@ -10,6 +10,7 @@ from tfpose import __version__, yaml_config
 from tfpose.config import Config
 
 OVERRIDES = "changes to the configuration, as in train.batch=16 system.width=24"
+QUICKSTART = "configs/tiny/ppnet_synthetic.yaml"
 NETWORK = "a run folder, a bundle, a .keras, a SavedModel folder or a .tflite"
 
 
@@ -84,9 +85,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--picture", type=Path, default=Path("data.png"), help="where the picture goes (default: data.png)")
 
     p = _command(commands, "quickstart", quickstart, "the whole way on drawn people: train, evaluate, export, predict")
-    p.add_argument("config", type=Path, nargs="?", default=Path("configs/tiny/ppnet_synthetic.yaml"), metavar="CONFIG")
     p.add_argument("overrides", nargs="*", metavar="SECTION.OPTION=VALUE", help=OVERRIDES)
-    p.add_argument("--workdir", type=Path, default=Path("runs/quickstart"))
+    p.add_argument(
+        "--config", type=Path, default=Path("configs/tiny/ppnet_synthetic.yaml"), help="default: %(default)s"
+    )
+    p.add_argument("--workdir", type=Path, default=Path("runs/quickstart"), help="default: %(default)s")
     return top
 
 

@@ -110,7 +110,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Phase:
-    """From epoch `start` on, views of this size (height, width): cheap small views first, the network's own at the end."""
+    """From epoch `start` on, views of this size (height, width): cheap small views first, the network's own last."""
 
     start: int
     size: tuple[int, int]

@@ -1,4 +1,4 @@
-"""The commands as functions: what each does once its arguments are known. Everything heavy is imported where it is needed."""
+"""The commands as functions: what each does once its arguments are known; heavy imports stand where they are needed."""
 
 import json
 import math
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpose import draw, predict as predicting, runners
+from tfpose import draw, runners
+from tfpose import predict as predicting
 from tfpose.config import Config
 from tfpose.data.source import load_part, locate
-from tfpose.evaluate import ANNOTATED, DETECTED, Evaluation, load_detections
+from tfpose.evaluate import ANNOTATED, DETECTED, Evaluation, load_detections, report
 from tfpose.evaluate import evaluate as judge
-from tfpose.evaluate import report
 from tfpose.geometry import warp as plain_warp
 from tfpose.progress import progress
 from tfpose.skeleton import skeleton
@@ -104,19 +104,22 @@ def photo_files(paths: list[Path]) -> list[Path]:
 
 
 def boxes_by_name(path: Path) -> dict[str, list]:
-    """{file name: boxes} of a COCO file; ValueError where it has no images or annotations."""
+    """{file name: boxes} of a COCO file; ValueError where it has no images, annotations or boxes."""
     from tfpose.data import coco
 
     content = coco.read(path)
-    names = {image["id"]: Path(image["file_name"]).name for image in content["images"]}
-    boxes = {name: [] for name in names.values()}
-    for annotation in content["annotations"]:
-        boxes[names[annotation["image_id"]]].append(annotation["bbox"])
+    try:
+        names = {image["id"]: Path(image["file_name"]).name for image in content["images"]}
+        boxes = {name: [] for name in names.values()}
+        for person in content["annotations"]:
+            boxes[names[person["image_id"]]].append(person["bbox"])
+    except KeyError as error:
+        raise ValueError(f"{path}: {error} is missing; expected images with file names, people with boxes") from error
     return boxes
 
 
 def export(run: Path, config: Config, output: Path) -> None:
-    """Writes and verifies the bundle of a run, printing a table. ValueError, naming the file, where a limit is exceeded."""
+    """Writes and verifies the bundle of a run, printing a table; ValueError names a file that exceeds a limit."""
     import keras
 
     from tfpose.export import bundle, calibrate, verify

@@ -9,7 +9,7 @@ from tfpose.geometry import Affine
 
 @dataclass(frozen=True, eq=False)
 class Poses:
-    """N people in one image: keypoints (N, K, 3) as x, y in pixels and a score; scores (N,); boxes (N, 4) x, y, w, h."""
+    """N people in one image: keypoints (N, K, 3), x and y in pixels, score; scores (N,); boxes (N, 4) x, y, w, h."""
 
     keypoints: np.ndarray
     scores: np.ndarray

@@ -1,4 +1,4 @@
-"""YAML <-> configuration: reads, overrides and checks, and every error names the path, what was found and the choices."""
+"""YAML <-> configuration: reads, overrides and checks; every error names the path, what was found and the choices."""
 
 import dataclasses
 import difflib
@@ -116,9 +116,7 @@ def _read_section(kind, value, path: str):
     prefix = f"{path}." if path else ""
     for option in value:
         if option not in hints:
-            raise ValueError(
-                f"{prefix}{option}: no such option; choose from {', '.join(hints)}{_hint(option, hints)}"
-            )
+            raise ValueError(f"{prefix}{option}: no such option; choose from {', '.join(hints)}{_hint(option, hints)}")
     missing = [f.name for f in dataclasses.fields(kind) if _required(f) and f.name not in value]
     if missing:
         raise ValueError(f"{prefix}{missing[0]}: missing")

@@ -30,7 +30,7 @@ def none(boxes, padding: float) -> Draws:
 
 
 def draw(augment, keypoints, boxes, padding: float, skeleton, seed) -> Draws:
-    """Draws for people with keypoints (P, K, 3) and boxes (P, 4); `augment` has the strengths, `seed` (2,) the chance."""
+    """Draws for people with keypoints (P, K, 3) and boxes (P, 4); `augment` says how strong, `seed` (2,) which."""
     count = tf.shape(boxes)[0]
     chance = tf.random.stateless_uniform([12, count], seed)
     normal = tf.random.stateless_normal([2, count], seed + [0, 1])
@@ -67,7 +67,7 @@ def _half_body(augment, keypoints, boxes, padding, skeleton, chance, which):
 
 
 def _colour(augment, count, seed):
-    """Photometric change as one affine map of RGB a person, (P, 3, 4): saturation, contrast about mid-grey, brightness."""
+    """One affine map of RGB a person, (P, 3, 4): saturation, contrast about mid-grey, brightness."""
     strengths = (augment.saturation, augment.contrast, augment.brightness)
     if not any(strengths):
         return tf.tile(tf.eye(3, 4)[None], [count, 1, 1])

@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
+from tfpose.data.faults import finite
+
 
 def union(segmentations, height: int, width: int) -> np.ndarray:
     """The pixels that any of the segmentations covers: (height, width) bool."""
@@ -13,16 +15,28 @@ def union(segmentations, height: int, width: int) -> np.ndarray:
 
 
 def decode(segmentation, height: int, width: int) -> np.ndarray:
-    """One segmentation as (height, width) bool; ValueError for run lengths of an image of another size."""
-    if isinstance(segmentation, dict):
+    """One segmentation as (height, width) bool; ValueError for one of no known form, or of an image of another size."""
+    if isinstance(segmentation, dict) and {"size", "counts"} <= set(segmentation):
         return _runs(segmentation, height, width)
-    if len(segmentation) == 4 and not isinstance(segmentation[0], (list, tuple)):
-        x, y, w, h = segmentation
-        segmentation = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+    if isinstance(segmentation, list) and all(finite(polygon) for polygon in segmentation):
+        return _polygons(segmentation, height, width)
+    if finite(segmentation) and len(segmentation) == 4:
+        return _box(segmentation, height, width)
+    raise ValueError(f"expected polygons, run lengths or a box, found {segmentation!r:.80}")
+
+
+def _box(box: list, height: int, width: int) -> np.ndarray:
+    """The pixels whose centres lie in the box."""
+    x, y, w, h = box
+    columns, rows = np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
+    return (columns > x) & (columns < x + w) & (rows > y) & (rows < y + h)
+
+
+def _polygons(polygons: list, height: int, width: int) -> np.ndarray:
     image = Image.new("1", (width, height))
     pen = ImageDraw.Draw(image)
-    for polygon in segmentation:
-        if len(polygon) >= 6:
+    for polygon in polygons:
+        if len(polygon) >= 6 and len(polygon) % 2 == 0:
             # COCO's vertices lie on pixel corners, Pillow's on centres.
             pen.polygon([v - 0.5 for v in polygon], fill=1)
     return np.asarray(image, bool)
@@ -47,6 +61,8 @@ def _numbers(text: str | bytes) -> list[int]:
     while place < len(data):
         value, shift, more = 0, 0, True
         while more:
+            if place == len(data):
+                raise ValueError("compressed run lengths that end within a number")
             bits = data[place] - 48
             value |= (bits & 31) << shift
             more, shift, place = bool(bits & 32), shift + 5, place + 1

@@ -11,23 +11,32 @@ TAIL = 1024  # bytes at the end of a JPEG in which its end marker must stand
 def broken(wanted: dict) -> list[tuple[int, str]]:
     """(id, line) for every image of {id: (entry, file)} that is missing, unreadable, cut off, or of another size."""
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(lambda item: _problem(*item[1]), wanted.items())
+        found = pool.map(lambda item: _problem(*item), wanted.values())
         return [(i, f"image {i}: {problem}") for i, problem in zip(wanted, found) if problem]
 
 
-def _problem(entry: dict, file: str) -> str | None:
+def size(file: str | Path) -> tuple[int, int]:
+    """The (width, height) that a photo's head tells; ValueError where it is missing, unreadable or cut off."""
     path = Path(file)
     if not path.is_file():
-        return f"{file}: no such file"
+        raise ValueError(f"{file}: no such file")
     try:
         with Image.open(path) as image:
-            width, height, form = *image.size, image.format
+            found, form = image.size, image.format
     except (UnidentifiedImageError, OSError) as error:
-        return f"{file}: not an image: {error}"
+        raise ValueError(f"{file}: not an image: {error}") from error
+    if form == "JPEG" and not _ends(path):
+        raise ValueError(f"{file}: a JPEG without an end: cut off")
+    return found
+
+
+def _problem(entry: dict, file: str) -> str | None:
+    try:
+        width, height = size(file)
+    except ValueError as error:
+        return str(error)
     if (width, height) != (entry["width"], entry["height"]):
         return f"{file}: is {width}x{height}, the annotations say {entry['width']}x{entry['height']}"
-    if form == "JPEG" and not _ends(path):
-        return f"{file}: a JPEG without an end: cut off"
     return None
 
 

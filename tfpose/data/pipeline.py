@@ -18,7 +18,18 @@ def people(records) -> int:
 
 
 def training(
-    records, encode, *, size, padding, skeleton, augment, batch, seed, start_epoch=0, warp="auto", workers=tf.data.AUTOTUNE
+    records,
+    encode,
+    *,
+    size,
+    padding,
+    skeleton,
+    augment,
+    batch,
+    seed,
+    start_epoch=0,
+    warp="auto",
+    workers=tf.data.AUTOTUNE,
 ) -> tf.data.Dataset:
     """Endless batches of `encode`'s (inputs, targets), people // batch of them an epoch, from `start_epoch` on."""
     table = _Table(records)
@@ -27,9 +38,9 @@ def training(
 
     def cut(epoch, photo, first):
         """The people of one photo that the epoch keeps; photo -1 has none."""
-        keypoints, boxes, ids, annotations = table.people(photo)
-        keypoints, boxes, ids, annotations = (t[: tf.maximum(kept - first, 0)] for t in (keypoints, boxes, ids, annotations))
-        draws = chance.draw(augment, keypoints, boxes, padding, skeleton, tf.stack([seed + 2_000_003 * epoch, photo * 4]))
+        keypoints, boxes, ids, annotations = (t[: tf.maximum(kept - first, 0)] for t in table.people(photo))
+        numbers = tf.stack([seed + 2_000_003 * epoch, photo * 4])
+        draws = chance.draw(augment, keypoints, boxes, padding, skeleton, numbers)
         return _views(table, photo, keypoints, ids, annotations, draws, size, skeleton, warp)
 
     photos = tf.data.Dataset.range(start_epoch, np.iinfo(np.int32).max, output_type=tf.int32)
@@ -41,7 +52,9 @@ def training(
     return batches.prefetch(4).with_options(_options())
 
 
-def validation(records, encode, *, size, padding, skeleton, batch, warp="auto", workers=tf.data.AUTOTUNE) -> tf.data.Dataset:
+def validation(
+    records, encode, *, size, padding, skeleton, batch, warp="auto", workers=tf.data.AUTOTUNE
+) -> tf.data.Dataset:
     """Every person once, in the order of the file, without chance; the last batch may be smaller."""
     table = _Table(records)
     warp = views.choose(warp)
@@ -104,15 +117,16 @@ def _views(table: _Table, photo, keypoints, ids, annotations, draws, size, skele
 
 
 def _decoded(table: _Table, photo, affine, size):
-    """The part of the photo that is needed, and the affines from there. Decoding is most of the work, so it is cut short."""
+    """The part of the photo that is needed, and the affines from there: decoding is most of the work, so it is cut."""
     photo = tf.maximum(photo, 0)
     data = tf.io.read_file(table.paths[photo])
     needed = views.region(affine, size, table.sizes[photo])
-    image = tf.cond(
-        tf.io.is_jpeg(data),
-        lambda: tf.io.decode_and_crop_jpeg(data, needed, channels=3),
-        lambda: tf.slice(tf.io.decode_image(data, 3, expand_animations=False), [*tf.unstack(needed[:2]), 0], [*tf.unstack(needed[2:]), 3]),
-    )
+
+    def whole():
+        image = tf.io.decode_image(data, 3, expand_animations=False)
+        return tf.slice(image, [needed[0], needed[1], 0], [needed[2], needed[3], 3])
+
+    image = tf.cond(tf.io.is_jpeg(data), lambda: tf.io.decode_and_crop_jpeg(data, needed, channels=3), whole)
     corner = tf.cast(tf.stack([needed[1], needed[0]]), tf.float32)
     offset = tf.linalg.matvec(affine[:, :, :2], corner)
     return image, tf.concat([affine[:, :, :2], (affine[:, :, 2] + offset)[..., None]], axis=2)
@@ -121,7 +135,8 @@ def _decoded(table: _Table, photo, affine, size):
 def _mix(number, group, seed):
     """The people of a group of photos in another order, so that those of one photo do not stand together."""
     flat = {name: ragged.values if isinstance(ragged, tf.RaggedTensor) else ragged for name, ragged in group.items()}
-    order = tf.random.experimental.stateless_shuffle(tf.range(tf.shape(flat["image_id"])[0]), seed=[seed, tf.cast(number, tf.int32)])
+    people = tf.range(tf.shape(flat["image_id"])[0])
+    order = tf.random.experimental.stateless_shuffle(people, seed=[seed, tf.cast(number, tf.int32)])
     return {name: tf.gather(values, order) for name, values in flat.items()}
 
 

@@ -41,5 +41,5 @@ def locate(data, part: str) -> tuple[Path, Path | None]:
         return folder / "annotations" / f"person_keypoints_{part}.json", folder / part
     split = data.train if part == "train" else data.validation
     if not split.annotations:
-        raise ValueError(f"data.{part}.annotations: missing; name the annotation file, as in data.{part}.annotations=FILE")
+        raise ValueError(f"data.{part}.annotations: missing; name the file, as in data.{part}.annotations=FILE")
     return Path(split.annotations), Path(split.images) if split.images else None

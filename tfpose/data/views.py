@@ -9,7 +9,7 @@ from tfpose.data.augment import Draws
 
 
 def affines(draws: Draws, size) -> tf.Tensor:
-    """Photo -> view of each person, (P, 2, 3): `geometry.crop` of the drawn box, then the mirror where one was drawn."""
+    """Photo -> view of each person, (P, 2, 3): `geometry.crop` of the drawn box, then the mirror where drawn."""
     height, width = size
     box, aspect = draws.boxes, width / height
     wide = tf.maximum(tf.maximum(box[:, 2], box[:, 3] * aspect), 1e-6) * draws.padding / draws.scale
@@ -62,9 +62,18 @@ def cut(image, affine, colour, size, warp: str):
     rows = tf.reshape(inverse(affine), [-1, 6])
     transforms = tf.concat([rows, tf.zeros_like(rows[:, :2])], axis=1)
     photo = tf.cast(image, tf.float32)[None]
-    view = lambda t: tf.raw_ops.ImageProjectiveTransformV3(  # noqa: E731 one expression, used once
-        images=photo, transforms=t[None], output_shape=size, interpolation="BILINEAR", fill_mode="CONSTANT", fill_value=0.0
-    )[0]
+
+    def view(transform):
+        warped = tf.raw_ops.ImageProjectiveTransformV3(
+            images=photo,
+            transforms=transform[None],
+            output_shape=size,
+            interpolation="BILINEAR",
+            fill_mode="CONSTANT",
+            fill_value=0.0,
+        )
+        return warped[0]
+
     views = tf.map_fn(view, transforms, fn_output_signature=tf.TensorSpec([*size, 3], tf.float32))
     flat = tf.matmul(tf.reshape(views, [-1, size[0] * size[1], 3]), colour[:, :, :3], transpose_b=True)
     views = tf.reshape(flat, [-1, *size, 3]) + colour[:, None, None, :, 3]

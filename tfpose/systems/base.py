@@ -21,7 +21,7 @@ class PoseSystem(abc.ABC):
 
     @abc.abstractmethod
     def build(self, size: tuple[int | None, int | None] | None = None):
-        """A functional keras.Model: uint8 "image" (B, H, W, 3) -> a dict of named maps, of `size` or the system's own."""
+        """A functional keras.Model: uint8 "image" (B, H, W, 3) -> named maps; of `size` or the system's own."""
 
     @abc.abstractmethod
     def encode(self, batch: dict) -> tuple:

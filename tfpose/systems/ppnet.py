@@ -15,7 +15,7 @@ INIT_STD = {"paper": 0.001, "he": None}
 
 @dataclass(frozen=True)
 class PPNetSystem(PoseSystem):
-    """Top-down: heatmaps of a person's K keypoints at stride 4 (PPNet, §3; the recipe's constants are in the options)."""
+    """Top-down: heatmaps of a person's K keypoints at stride 4 (PPNet, §3); its constants are in the options."""
 
     options: PPNet
     skeleton: Skeleton
@@ -58,7 +58,7 @@ class PPNetSystem(PoseSystem):
         weights = heatmaps.weights(keypoints, grid, STRIDE, self.options.sigma)
         # The same truth for every module: one tensor under each name costs nothing.
         inputs = {"image": batch["image"], "annotation_id": batch["annotation_id"]}
-        return inputs, {term: maps for term in self.terms} | {"weights": weights}
+        return inputs, dict.fromkeys(self.terms, maps) | {"weights": weights}
 
     def loss(self, targets, outputs):
         return {t: losses.heatmap_mse(targets[t], outputs[t], targets["weights"]) for t in self.terms}

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 
 def strategy(devices: str) -> tf.distribute.Strategy:
-    """The strategy of `train.devices`: auto, cpu, gpu or mirrored. ValueError where a GPU is asked for and none is there."""
+    """The strategy of `train.devices`: auto, cpu, gpu or mirrored. ValueError: gpu, and none is there."""
     gpus = tf.config.list_physical_devices("GPU")
     if devices == "cpu":
         tf.config.set_visible_devices([], "GPU")
@@ -24,5 +24,5 @@ def seed(value: int) -> None:
 
 
 def compiler() -> bool | str:
-    """`jit_compile` for this machine: XLA is slower than plain kernels on a CPU (1.5 times a step), so only on a GPU."""
+    """`jit_compile` for this machine: only on a GPU, because XLA is slower than plain kernels on a CPU."""
     return "auto" if tf.config.list_physical_devices("GPU") else False

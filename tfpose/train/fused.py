@@ -13,7 +13,7 @@ import tensorflow as tf
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Keras's batch normalisation over the last axis of (B, H, W, C), computed by one TensorFlow operation."""
 
-    def call(self, inputs, training=None, mask=None):  # noqa: ARG002 keras's own signature
+    def call(self, inputs, training=None, mask=None):
         if not (training and self.trainable):
             return super().call(inputs, training=False)
         count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], tf.float32)

@@ -1,7 +1,7 @@
 """`tfpose train`: from a configuration to a run folder, through keras `fit`, continuing where an earlier call stopped.
 
-    run folder: config.yaml  versions.json  network.keras  best.keras  pose.json  checkpoint.npz  log.csv  tensorboard/
-                pictures/
+run folder: config.yaml  versions.json  network.keras  best.keras  pose.json  checkpoint.npz  log.csv  tensorboard/
+            pictures/
 """
 
 import itertools
@@ -113,7 +113,7 @@ def assemble(config: Config, folder: Path, strategy) -> Run:
 
 
 def start_from(network: keras.Model, path: str) -> None:
-    """Takes every weight from a training network saved as .keras; ValueError where it is missing or of another shape."""
+    """Takes every weight from a training network saved as .keras; ValueError where it is missing or of other shapes."""
     if not Path(path).is_file():
         raise ValueError(f"train.initial_weights: {path}: no such file")
     try:

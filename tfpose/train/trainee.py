@@ -21,7 +21,7 @@ class Trainee(keras.Model):
     def call(self, inputs, training=None):
         return self.network(inputs["image"], training=training)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):  # noqa: ARG002 keras's own
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         count = ops.shape(x["image"])[0]
         # The last batch of a validation may leave a replica without samples: it says nothing, instead of 0 / 0.
         terms = {term: ops.where(count > 0, value, 0.0) for term, value in self.system.loss(y, y_pred).items()}
