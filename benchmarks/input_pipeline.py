@@ -2,8 +2,9 @@
 
     python benchmarks/input_pipeline.py person_keypoints_train2017.json train2017/
 
-Both read the same photos and give the same: views of 256x192 with rotation, scale, mirror, half-body and colour drawn at
-random, normalised to float32, and heatmaps with their weights. They alternate, so that both meet the same machine.
+Both read the same photos and give the same: views of 256x192 with rotation, scale, mirror, half-body and colour drawn
+at random, normalised to float32, and heatmaps with their weights. They alternate, so that both meet the same machine.
+Where other work shares the core, compare the samples per second of CPU time.
 """
 
 import argparse

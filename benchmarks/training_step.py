@@ -97,18 +97,17 @@ def trainee(config, method, precision: str | None):
 
 
 def compare(trainees: dict, batch, rounds: int, steps: int) -> dict[str, list[tuple[float, float]]]:
-    """Each one's seconds a step in each round, of the clock and of CPU time; the first step, untimed, builds the graph."""
+    """Each one's seconds a step in each round, of the clock and of CPU time; an untimed first one builds the graph."""
     import tensorflow as tf
 
     again = tf.data.Dataset.from_tensors(batch).repeat()
     for one in trainees.values():
         fit(one, again, 1)
-    return {
-        name: list(turns)
-        for name, turns in zip(
-            trainees, zip(*([fit(t, again, steps)[:2] for t in trainees.values()] for _ in range(rounds)))
-        )
-    }
+    turns = {name: [] for name in trainees}
+    for _ in range(rounds):
+        for name, one in trainees.items():
+            turns[name].append(fit(one, again, steps)[:2])
+    return turns
 
 
 def fit(one, dataset, steps: int) -> tuple[float, float, list[float]]:

@@ -67,7 +67,7 @@ def test_a_missing_photo_is_a_line_or_refused(tmp_path):
     entries = [entry(), entry("gone.jpg")]
     split = load(tmp_path, entries)
     assert len(split.records) == 1 and "gone.jpg: no such file" in split.problems[0]
-    with pytest.raises(ValueError, match="gone.jpg: no such file"):
+    with pytest.raises(ValueError, match=r"gone.jpg: no such file"):
         load(tmp_path, entries, on_bad="refuse")
 
 

@@ -1,7 +1,6 @@
 """COCO segmentations -> masks: polygons, run lengths (as lists or COCO's compressed text) and plain boxes."""
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from tfpose.data.faults import finite
 
@@ -19,7 +18,8 @@ def decode(segmentation, height: int, width: int) -> np.ndarray:
     if isinstance(segmentation, dict) and {"size", "counts"} <= set(segmentation):
         return _runs(segmentation, height, width)
     if isinstance(segmentation, list) and all(finite(polygon) for polygon in segmentation):
-        return _polygons(segmentation, height, width)
+        parts = [p for p in segmentation if len(p) >= 6 and len(p) % 2 == 0]
+        return np.any([np.zeros((height, width), bool), *(_polygon(p, height, width) for p in parts)], axis=0)
     if finite(segmentation) and len(segmentation) == 4:
         return _box(segmentation, height, width)
     raise ValueError(f"expected polygons, run lengths or a box, found {segmentation!r:.80}")
@@ -32,14 +32,17 @@ def _box(box: list, height: int, width: int) -> np.ndarray:
     return (columns > x) & (columns < x + w) & (rows > y) & (rows < y + h)
 
 
-def _polygons(polygons: list, height: int, width: int) -> np.ndarray:
-    image = Image.new("1", (width, height))
-    pen = ImageDraw.Draw(image)
-    for polygon in polygons:
-        if len(polygon) >= 6 and len(polygon) % 2 == 0:
-            # COCO's vertices lie on pixel corners, Pillow's on centres.
-            pen.polygon([v - 0.5 for v in polygon], fill=1)
-    return np.asarray(image, bool)
+def _polygon(polygon: list, height: int, width: int) -> np.ndarray:
+    """The pixels whose centres it encloses, by the even-odd rule."""
+    start = np.array(polygon, np.float64).reshape(-1, 2)
+    (x, y), (x_end, y_end) = start.T, np.roll(start, -1, axis=0).T
+    rows = np.arange(height)[:, None] + 0.5
+    row, edge = np.nonzero((y <= rows) != (y_end <= rows))
+    along = (row + 0.5 - y[edge]) / (y_end - y)[edge]
+    crossing = x[edge] + along * (x_end - x)[edge]
+    flips = np.zeros((height, width + 1), np.int64)
+    np.add.at(flips, (row, np.clip(np.ceil(crossing - 0.5), 0, width).astype(int)), 1)
+    return np.cumsum(flips, axis=1)[:, :width] % 2 == 1
 
 
 def _runs(segmentation: dict, height: int, width: int) -> np.ndarray:

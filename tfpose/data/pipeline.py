@@ -1,6 +1,7 @@
 """The input pipeline: records -> batches of views, each photo decoded once for all its people.
 
 What a run sees depends on the seed and the epoch alone: not on the number of workers, nor on where it was resumed.
+Chance is drawn for a group of photos at once, their photos are read in parallel, and their people are mixed.
 """
 
 import numpy as np
@@ -9,7 +10,7 @@ import tensorflow as tf
 from tfpose.data import augment as chance
 from tfpose.data import views
 
-GROUP = 32  # photos whose people are mixed before they are cut into batches
+GROUP = 64  # photos whose people are mixed before they are cut into batches
 
 
 def people(records) -> int:
@@ -31,24 +32,31 @@ def training(
     warp="auto",
     workers=tf.data.AUTOTUNE,
 ) -> tf.data.Dataset:
-    """Endless batches of `encode`'s (inputs, targets), people // batch of them an epoch, from `start_epoch` on."""
+    """Endless batches of `encode`'s (inputs, targets), people // batch of them an epoch, from `start_epoch` on.
+
+    `size` is (height, width) of the views, `augment` a `config.Augment`, `encode` takes a whole batch. Raises
+    ValueError where nobody is in the records, or fewer people than a batch takes.
+    """
     table = _Table(records)
+    if batch > people(records):
+        raise ValueError(
+            f"train.batch: {batch}, of {people(records)} people in the training part; choose a smaller batch"
+        )
     kept = people(records) // batch * batch
-    warp = views.choose(warp)
 
-    def cut(epoch, photo, first):
-        """The people of one photo that the epoch keeps; photo -1 has none."""
-        keypoints, boxes, ids, annotations = (t[: tf.maximum(kept - first, 0)] for t in table.people(photo))
-        numbers = tf.stack([seed + 2_000_003 * epoch, photo * 4])
-        draws = chance.draw(augment, keypoints, boxes, padding, skeleton, numbers)
-        return _views(table, photo, keypoints, ids, annotations, draws, size, skeleton, warp)
+    def plan(epoch, number, photos, firsts):
+        """A group of photos with everything that chance does to their people."""
+        rows = table.rows(photos, tf.maximum(kept - firsts, 0))
+        source = tf.stack([seed + 2_000_003 * epoch, 4 * number])
+        keypoints, boxes = table.keypoints_and_boxes(rows)
+        draws = chance.draw(augment, keypoints, boxes, padding, skeleton, source)
+        order = tf.random.experimental.stateless_shuffle(tf.range(tf.shape(boxes)[0]), source + [0, 3])
+        return table.group(photos, rows, keypoints, draws, order, size, skeleton)
 
-    photos = tf.data.Dataset.range(start_epoch, np.iinfo(np.int32).max, output_type=tf.int32)
-    photos = photos.flat_map(lambda epoch: tf.data.Dataset.from_tensor_slices(table.order(epoch, seed)))
-    people_of_photo = photos.map(cut, num_parallel_calls=workers, deterministic=True)
-    groups = people_of_photo.ragged_batch(GROUP, drop_remainder=True)
-    mixed = groups.enumerate(tf.cast(start_epoch * table.groups, tf.int64)).map(lambda n, group: _mix(n, group, seed))
-    batches = mixed.rebatch(batch, drop_remainder=True).map(encode, num_parallel_calls=workers, deterministic=True)
+    epochs = tf.data.Dataset.range(start_epoch, np.iinfo(np.int64).max)
+    groups = epochs.flat_map(lambda epoch: tf.data.Dataset.from_tensor_slices(table.epoch(epoch, seed))).map(plan)
+    samples = _cut(groups, size, views.choose(warp), workers).rebatch(batch, drop_remainder=True)
+    batches = samples.map(encode, num_parallel_calls=workers, deterministic=True)
     return batches.prefetch(4).with_options(_options())
 
 
@@ -57,15 +65,15 @@ def validation(
 ) -> tf.data.Dataset:
     """Every person once, in the order of the file, without chance; the last batch may be smaller."""
     table = _Table(records)
-    warp = views.choose(warp)
 
-    def cut(photo):
-        keypoints, boxes, ids, annotations = table.people(photo)
-        draws = chance.none(boxes, padding)
-        return _views(table, photo, keypoints, ids, annotations, draws, size, skeleton, warp)
+    def plan(photos):
+        rows = table.rows(photos, people(records))
+        keypoints, boxes = table.keypoints_and_boxes(rows)
+        order = tf.range(tf.shape(boxes)[0])
+        return table.group(photos, rows, keypoints, chance.none(boxes, padding), order, size, skeleton)
 
-    photos = tf.data.Dataset.range(table.count, output_type=tf.int32)
-    samples = photos.map(cut, num_parallel_calls=workers, deterministic=True).rebatch(batch)
+    groups = tf.data.Dataset.from_tensor_slices(table.in_groups(tf.range(table.count, dtype=tf.int64), -1)).map(plan)
+    samples = _cut(groups, size, views.choose(warp), workers).rebatch(batch)
     samples = samples.apply(tf.data.experimental.assert_cardinality(-(-people(records) // batch)))
     return samples.map(encode, num_parallel_calls=workers, deterministic=True).prefetch(2).with_options(_options())
 
@@ -82,62 +90,69 @@ class _Table:
         self.groups = -(-self.count // GROUP)
         self.paths = tf.constant([str(r.path) for r in records])
         self.sizes = tf.constant([[r.height, r.width] for r in records], tf.int32)
-        self.splits = tf.constant(np.concatenate([[0], np.cumsum(lengths)]), tf.int32)
+        self.splits = tf.constant(np.concatenate([[0], np.cumsum(lengths)]), tf.int64)
         self.keypoints = tf.constant(np.concatenate([r.keypoints for r in records]), tf.float32)
         self.boxes = tf.constant(np.concatenate([r.boxes for r in records]), tf.float32)
         self.ids = tf.constant(np.repeat([r.image_id for r in records], lengths), tf.int64)
         self.annotations = tf.constant(np.concatenate([r.annotation_ids for r in records]), tf.int64)
 
-    def order(self, epoch, seed):
-        """An epoch's photos (epoch, index, people before it), shuffled, filled with index -1 to whole groups."""
-        order = tf.random.experimental.stateless_shuffle(tf.range(self.count), seed=[seed, epoch])
-        lengths = tf.gather(self.splits[1:] - self.splits[:-1], order)
-        firsts = tf.cumsum(lengths, exclusive=True)
+    def in_groups(self, values, filling: int):
+        """One value a photo (N,) as (groups, GROUP), the end filled."""
         missing = self.groups * GROUP - self.count
-        order, firsts = tf.pad(order, [[0, missing]], constant_values=-1), tf.pad(firsts, [[0, missing]])
-        return tf.fill(tf.shape(order), epoch), order, firsts
+        return tf.reshape(tf.pad(values, [[0, missing]], constant_values=filling), [-1, GROUP])
 
-    def people(self, photo):
-        """Keypoints (P, K, 3), boxes (P, 4), image ids and annotation ids (P,) of a photo's people; -1 has none."""
-        start = self.splits[tf.maximum(photo, 0)]
-        end = tf.where(photo < 0, start, self.splits[photo + 1])
-        return tuple(t[start:end] for t in (self.keypoints, self.boxes, self.ids, self.annotations))
+    def epoch(self, epoch, seed):
+        """An epoch's photos, shuffled: per group epoch, number, photos (-1: none) and the people before each."""
+        order = tf.random.experimental.stateless_shuffle(tf.range(self.count, dtype=tf.int64), tf.stack([seed, epoch]))
+        firsts = tf.cumsum(tf.gather(self.splits[1:] - self.splits[:-1], order), exclusive=True)
+        numbers = tf.range(self.groups, dtype=tf.int64)
+        return tf.fill([self.groups], epoch), numbers, self.in_groups(order, -1), self.in_groups(firsts, 0)
+
+    def rows(self, photos, most):
+        """The people of photos (G,) as rows of the table, at most `most` of each: ragged (G, people)."""
+        starts = tf.gather(self.splits, tf.maximum(photos, 0))
+        lengths = tf.minimum(tf.gather(self.splits, photos + 1) - starts, most)
+        return tf.ragged.range(starts, starts + tf.where(photos < 0, tf.zeros_like(lengths), lengths))
+
+    def keypoints_and_boxes(self, rows):
+        """Keypoints (P, K, 3) and boxes (P, 4) in photo pixels, of all people of a group."""
+        return tf.gather(self.keypoints, rows.values), tf.gather(self.boxes, rows.values)
+
+    def group(self, photos, rows, keypoints, draws, order, size, skeleton):
+        """(photos to read, with an affine and a colour for each person; the people's labels in `order`; `order`)."""
+        affine = views.affines(draws, size)
+        known = tf.maximum(photos, 0)
+        reading = (
+            tf.gather(self.paths, known),
+            tf.gather(self.sizes, known),
+            rows.with_values(affine),
+            rows.with_values(draws.colour),
+        )
+        moved = views.mapped(keypoints, affine, draws.mirror, skeleton)[:, None]  # one person to a view
+        moved = tf.ensure_shape(moved, [None, 1, skeleton.count, 3])
+        labels = {
+            "keypoints": moved,
+            "image_id": tf.gather(self.ids, rows.values),
+            "annotation_id": tf.gather(self.annotations, rows.values),
+        }
+        return reading, {name: tf.gather(values, order) for name, values in labels.items()}, order
 
 
-def _views(table: _Table, photo, keypoints, ids, annotations, draws, size, skeleton, warp):
-    affine = views.affines(draws, size)
-    moved = views.mapped(keypoints, affine, draws.mirror, skeleton)[:, None]  # one person to a view
-    moved = tf.ensure_shape(moved, [None, 1, skeleton.count, 3])
-    images = tf.cond(
-        tf.shape(affine)[0] > 0,
-        lambda: views.cut(*_decoded(table, photo, affine, size), draws.colour, size, warp),
-        lambda: tf.zeros([0, *size, 3], tf.uint8),
+def _cut(groups: tf.data.Dataset, size, warp: str, workers) -> tf.data.Dataset:
+    """A group's people with their views, in the group's order. Only this step reads photos, so only it is parallel."""
+    photos = groups.flat_map(lambda reading, labels, order: tf.data.Dataset.from_tensor_slices(reading))  # noqa: ARG005
+    images = photos.map(
+        lambda path, photo_size, affine, colour: views.read(path, photo_size, affine, colour, size, warp),
+        num_parallel_calls=workers,
+        deterministic=True,
     )
-    return {"image": images, "keypoints": moved, "image_id": ids, "annotation_id": annotations}
+    images = images.ragged_batch(GROUP, drop_remainder=True)
 
+    def join(group, images):
+        _, labels, order = group
+        return {"image": tf.gather(images.values, order), **labels}
 
-def _decoded(table: _Table, photo, affine, size):
-    """The part of the photo that is needed, and the affines from there: decoding is most of the work, so it is cut."""
-    photo = tf.maximum(photo, 0)
-    data = tf.io.read_file(table.paths[photo])
-    needed = views.region(affine, size, table.sizes[photo])
-
-    def whole():
-        image = tf.io.decode_image(data, 3, expand_animations=False)
-        return tf.slice(image, [needed[0], needed[1], 0], [needed[2], needed[3], 3])
-
-    image = tf.cond(tf.io.is_jpeg(data), lambda: tf.io.decode_and_crop_jpeg(data, needed, channels=3), whole)
-    corner = tf.cast(tf.stack([needed[1], needed[0]]), tf.float32)
-    offset = tf.linalg.matvec(affine[:, :, :2], corner)
-    return image, tf.concat([affine[:, :, :2], (affine[:, :, 2] + offset)[..., None]], axis=2)
-
-
-def _mix(number, group, seed):
-    """The people of a group of photos in another order, so that those of one photo do not stand together."""
-    flat = {name: ragged.values if isinstance(ragged, tf.RaggedTensor) else ragged for name, ragged in group.items()}
-    people = tf.range(tf.shape(flat["image_id"])[0])
-    order = tf.random.experimental.stateless_shuffle(people, seed=[seed, tf.cast(number, tf.int32)])
-    return {name: tf.gather(values, order) for name, values in flat.items()}
+    return tf.data.Dataset.zip(groups, images).map(join)
 
 
 def _options() -> tf.data.Options:

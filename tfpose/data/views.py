@@ -1,4 +1,4 @@
-"""Views: one affine, one warp. The TensorFlow side of `geometry.py`, for the people of one photo at once."""
+"""Views: one affine, one warp. The TensorFlow side of `geometry.py`, for several people at once."""
 
 import importlib.util
 
@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfpose.data.augment import Draws
+
+MARGIN = 2  # pixels around what is needed: a JPEG's colours are interpolated from their neighbours
 
 
 def affines(draws: Draws, size) -> tf.Tensor:
@@ -40,44 +42,29 @@ def inverse(affine):
 
 
 def region(affine, size, photo_size):
-    """The part of the photo that any of the views sees: (y, x, height, width) int32, at least one pixel."""
+    """The part of the photo that any of the views needs: (y, x, height, width) int32, at least one pixel."""
     height, width = size
     corners = tf.constant([[0, 0, 1], [width - 1, 0, 1], [0, height - 1, 1], [width - 1, height - 1, 1]], tf.float32)
     points = tf.reshape(tf.matmul(corners[None], inverse(affine), transpose_b=True), [-1, 2])
     limit = tf.cast(photo_size[::-1], tf.float32)  # (width, height)
-    low = tf.clip_by_value(tf.floor(tf.reduce_min(points, axis=0)), 0.0, limit - 1)
-    high = tf.clip_by_value(tf.math.ceil(tf.reduce_max(points, axis=0)) + 1, low + 1, limit)
+    low = tf.clip_by_value(tf.floor(tf.reduce_min(points, axis=0)) - MARGIN, 0.0, limit - 1)
+    high = tf.clip_by_value(tf.math.ceil(tf.reduce_max(points, axis=0)) + MARGIN + 1, low + 1, limit)
     low, high = tf.cast(low, tf.int32), tf.cast(high, tf.int32)
     return tf.stack([low[1], low[0], high[1] - low[1], high[0] - low[0]])
 
 
-def cut(image, affine, colour, size, warp: str):
-    """Views (P, height, width, 3) uint8 of a photo, bilinear, black outside, each through its colour map (P, 3, 4).
+def read(path, photo_size, affine, colour, size, warp: str):
+    """Views (P, height, width, 3) uint8 of a photo file's people; nobody's photo is not opened.
 
-    `warp` "graph" uses TensorFlow alone, so that the pipeline can be moved to other machines; "opencv" is faster.
+    Bilinear, black outside the photo, each view through its colour map (P, 3, 4). `warp` "graph" uses TensorFlow
+    alone, so that the pipeline can be moved to other machines; "opencv" is faster. The two agree to one grey level.
     """
-    if warp == "opencv":
-        views = tf.numpy_function(_opencv, [image, affine, colour, *size], tf.uint8)
-        return tf.ensure_shape(views, [None, *size, 3])
-    rows = tf.reshape(inverse(affine), [-1, 6])
-    transforms = tf.concat([rows, tf.zeros_like(rows[:, :2])], axis=1)
-    photo = tf.cast(image, tf.float32)[None]
-
-    def view(transform):
-        warped = tf.raw_ops.ImageProjectiveTransformV3(
-            images=photo,
-            transforms=transform[None],
-            output_shape=size,
-            interpolation="BILINEAR",
-            fill_mode="CONSTANT",
-            fill_value=0.0,
-        )
-        return warped[0]
-
-    views = tf.map_fn(view, transforms, fn_output_signature=tf.TensorSpec([*size, 3], tf.float32))
-    flat = tf.matmul(tf.reshape(views, [-1, size[0] * size[1], 3]), colour[:, :, :3], transpose_b=True)
-    views = tf.reshape(flat, [-1, *size, 3]) + colour[:, None, None, :, 3]
-    return tf.cast(tf.clip_by_value(tf.round(views), 0.0, 255.0), tf.uint8)
+    one = _read_opencv if warp == "opencv" else _read_graph
+    some = tf.shape(affine)[0] > 0
+    views = tf.cond(
+        some, lambda: one(path, photo_size, affine, colour, size), lambda: tf.zeros([0, *size, 3], tf.uint8)
+    )
+    return tf.ensure_shape(views, [None, *size, 3])
 
 
 def choose(warp: str) -> str:
@@ -88,13 +75,66 @@ def choose(warp: str) -> str:
     return ("opencv" if installed else "graph") if warp == "auto" else warp
 
 
-def _opencv(image, affine, colour, height, width):
+def _read_graph(path, photo_size, affine, colour, size):
+    image, corner = _decoded(path, region(affine, size, photo_size))
+    offset = affine[:, :, 2] + tf.linalg.matvec(affine[:, :, :2], corner)
+    return cut(image, tf.concat([affine[:, :, :2], offset[..., None]], axis=2), colour, size)
+
+
+def _decoded(path, needed):
+    """The needed part of a photo and its corner (x, y); the accurate DCT gives Pillow's and OpenCV's pixels."""
+    data = tf.io.read_file(path)
+    start, extent = [*tf.unstack(needed[:2]), 0], [*tf.unstack(needed[2:]), 3]
+    image = tf.cond(
+        tf.io.is_jpeg(data),
+        lambda: tf.io.decode_and_crop_jpeg(data, needed, channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: tf.slice(tf.io.decode_image(data, 3, expand_animations=False), start, extent),
+    )
+    return image, tf.cast(tf.stack([needed[1], needed[0]]), tf.float32)
+
+
+def cut(image, affine, colour, size):
+    """Views (P, height, width, 3) uint8 of an image that is decoded already, in TensorFlow ops."""
+    rows = tf.reshape(inverse(affine), [-1, 6])
+    transforms = tf.concat([rows, tf.zeros_like(rows[:, :2])], axis=1)
+    photo = tf.cast(image, tf.float32)[None]
+
+    def one(transform):
+        return tf.raw_ops.ImageProjectiveTransformV3(
+            images=photo,
+            transforms=transform[None],
+            output_shape=size,
+            interpolation="BILINEAR",
+            fill_mode="CONSTANT",
+            fill_value=0.0,
+        )[0]
+
+    views = tf.map_fn(one, transforms, fn_output_signature=tf.TensorSpec([*size, 3], tf.float32))
+    plain = tf.reduce_all(colour == tf.eye(3, 4))
+    views = tf.cond(plain, lambda: views, lambda: _coloured(views, colour))
+    return tf.cast(tf.round(views), tf.uint8)
+
+
+def _coloured(views, colour):
+    flat = tf.matmul(tf.reshape(views, [-1, views.shape[1] * views.shape[2], 3]), colour[:, :, :3], transpose_b=True)
+    return tf.clip_by_value(tf.reshape(flat, tf.shape(views)) + colour[:, None, None, :, 3], 0.0, 255.0)
+
+
+def _read_opencv(path, _, affine, colour, size):
+    return tf.numpy_function(_opencv, [path, affine, colour, *size], tf.uint8)
+
+
+def _opencv(path, affine, colour, height, width):
     import cv2
 
+    photo = cv2.imread(path.decode(), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if photo is None:
+        raise ValueError(f"{path.decode()}: cannot be read as an image")
     views = np.empty((len(affine), height, width, 3), np.uint8)
     plain = np.eye(3, 4, dtype=np.float32)
     for view, matrix, change in zip(views, affine, colour):
-        cv2.warpAffine(image, matrix, (int(width), int(height)), dst=view, flags=cv2.INTER_LINEAR)
+        cv2.warpAffine(photo, matrix, (int(width), int(height)), dst=view, flags=cv2.INTER_LINEAR)
+        cv2.cvtColor(view, cv2.COLOR_BGR2RGB, dst=view)
         if not np.array_equal(change, plain):
             cv2.transform(view, change, dst=view)
     return views

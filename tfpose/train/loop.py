@@ -16,7 +16,7 @@ import numpy as np
 
 from tfpose import yaml_config
 from tfpose.config import Config
-from tfpose.data import pipeline
+from tfpose.data import pipeline, undecodable
 from tfpose.data.source import Parts, load_parts
 from tfpose.models import count
 from tfpose.skeleton import skeleton
@@ -141,24 +141,25 @@ def fit(run: Run, stretch: Stretch, state: dict) -> dict:
     # A new size is a new graph: without this Keras would widen the old one to unknown shapes.
     run.trainee.train_function = run.trainee.test_function = None
     keeper = callbacks.Keeper(run.folder, run.system, run.config, state)
-    run.trainee.fit(
-        samples(run, stretch, start),
-        epochs=stretch.end,
-        initial_epoch=start,
-        steps_per_epoch=stretch.steps,
-        validation_data=validation(run, stretch),
-        validation_freq=run.config.train.validate_every,
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            callbacks.FiniteLoss(lambda epoch, step: batch_names(run, stretch, epoch, step)),
-            callbacks.Progress(run.timeline, stretch),
-            callbacks.Log(run.folder / "log.csv", start),
-            callbacks.TensorBoard(run.folder / "tensorboard"),
-            pictures.Pictures(run.folder, run.system, _some(validation(run, stretch), run.config.train.pictures)),
-            keeper,
-        ],
-    )
+    with undecodable.naming((*run.parts.train.records, *run.parts.validation.records)):
+        run.trainee.fit(
+            samples(run, stretch, start),
+            epochs=stretch.end,
+            initial_epoch=start,
+            steps_per_epoch=stretch.steps,
+            validation_data=validation(run, stretch),
+            validation_freq=run.config.train.validate_every,
+            shuffle=False,
+            verbose=0,
+            callbacks=[
+                callbacks.FiniteLoss(lambda epoch, step: batch_names(run, stretch, epoch, step)),
+                callbacks.Progress(run.timeline, stretch),
+                callbacks.Log(run.folder / "log.csv", start),
+                callbacks.TensorBoard(run.folder / "tensorboard"),
+                pictures.Pictures(run.folder, run.system, _some(validation(run, stretch), run.config.train.pictures)),
+                keeper,
+            ],
+        )
     return keeper.state
 
 

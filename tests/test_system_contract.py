@@ -1,0 +1,183 @@
+"""What every system owes: its maps, its loss and its decoder agree, and its network is plain Keras that learns.
+
+A new system joins with one line in OPTIONS.
+"""
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpose import decode, geometry, runners
+from tfpose.config import Config, PPNet
+from tfpose.skeleton import COCO17
+from tfpose.systems import base
+from tfpose.train.callbacks import save_network
+from tfpose.train.fused import training_network
+from tfpose.train.trainee import Trainee
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = {"size": (64, 48), "branches": 2, "strides": (2,), "depth": 1, "width": 8, "stem_width": 8, "stem_out": 16}
+OPTIONS = {
+    "ppnet": PPNet(**SMALL, stem_blocks=1, init="he", sigma=1.5, centre="exact", refine="dark"),
+}
+BATCH = 4
+
+
+@functools.cache
+def method(name):
+    return base.system(OPTIONS[name], COCO17)
+
+
+@pytest.fixture(params=OPTIONS)
+def system(request):
+    return method(request.param)
+
+
+def views(system, *, present=True):
+    """A batch of views of one person each, every keypoint well inside."""
+    height, width = system.size
+    rng = np.random.default_rng(5)
+    image = rng.integers(0, 256, (BATCH, height, width, 3), dtype=np.uint8)
+    points = rng.uniform(12, [width - 13, height - 13], (BATCH, 1, COCO17.count, 2))
+    keypoints = np.concatenate([points, np.full((*points.shape[:-1], 1), 2 * present)], axis=-1)
+    return {"image": image, "keypoints": keypoints.astype(np.float32), "annotation_id": np.arange(BATCH)}
+
+
+def encoded(system, batch=None):
+    inputs, targets = system.encode({k: tf.constant(v) for k, v in (batch or views(system)).items()})
+    return {k: v.numpy() for k, v in inputs.items()}, {k: v.numpy() for k, v in targets.items()}
+
+
+@functools.cache
+def taught(system):
+    """A trainee after a few steps, and the loss before each."""
+    keras.utils.set_random_seed(1)
+    trainee = Trainee(training_network(system.build, "float32"), system)
+    trainee.compile(optimizer=keras.optimizers.Adam(1e-2), jit_compile=False)
+    inputs, targets = encoded(system)
+    history = trainee.fit(inputs, targets, batch_size=BATCH, epochs=12, verbose=0)
+    return trainee, history.history["loss"]
+
+
+@functools.cache
+def saved(system, folder):
+    save_network(taught(system)[0].network, system, Config(system=system.options), folder / "network.keras")
+    return folder / "network.keras"
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("networks")
+
+
+def test_perfect_outputs_decode_to_the_truth(system):
+    _, targets = encoded(system)
+    maps = runners.last_stage({term: targets[term] for term in system.terms})
+    found = decode.decoder(system.decoder(), system.skeleton)(maps)
+    truth = views(system)["keypoints"][:, 0]
+    assert np.abs(found[..., :2] - truth[..., :2]).max() < 0.01
+
+
+def test_outputs_match_targets_in_name_and_shape(system):
+    _, targets = encoded(system)
+    outputs = system.build().output
+    assert set(outputs) == set(system.terms) <= set(targets)
+    assert {k: tuple(v.shape[1:]) for k, v in outputs.items()} == {k: targets[k].shape[1:] for k in outputs}
+    assert {v.dtype for v in outputs.values()} == {"float32"}
+
+
+def test_perfect_outputs_cost_nothing_and_others_something(system):
+    _, targets = encoded(system)
+    for term, cost in system.loss(targets, targets).items():
+        assert float(cost) == 0
+        assert float(system.loss(targets, targets | {term: targets[term] + 0.1})[term]) > 0
+
+
+def test_every_weight_gets_a_gradient(system):
+    network = training_network(system.build, "float32")
+    inputs, targets = encoded(system)
+    with tf.GradientTape() as tape:
+        loss = sum(system.loss(targets, network(inputs["image"], training=True)).values())
+    gradients = tape.gradient(loss, [v.value for v in network.trainable_variables])
+    without = [v.path for v, g in zip(network.trainable_variables, gradients) if g is None or not np.any(g)]
+    assert without == []
+
+
+def test_a_few_steps_lower_the_loss(system):
+    losses = taught(system)[1]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_the_saved_network_is_plain_keras_and_says_what_the_trained_one_says(system, folder):
+    network = keras.models.load_model(saved(system, folder), compile=False, custom_objects={})
+    assert all(type(layer).__module__.startswith("keras.") for layer in network.layers)
+    images = views(system)["image"]
+    expected, found = (n(images, training=False) for n in (taught(system)[0].network, network))
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-4)
+
+
+def test_the_deployed_network_has_the_last_stage_alone(system, folder):
+    network = keras.models.load_model(saved(system, folder), compile=False)
+    images = views(system)["image"]
+    whole, deployed = network(images, training=False), system.deployed(network)(images, training=False)
+    last = runners.last_stage(whole)
+    assert deployed.keys() == last.keys()
+    assert all(np.array_equal(deployed[name], last[name]) for name in last)
+
+
+def test_views_with_nobody_in_them_cost_a_finite_loss(system):
+    _, targets = encoded(system, views(system, present=False))
+    _, others = encoded(system)
+    assert all(np.isfinite(float(cost)) for cost in system.loss(targets, others).values())
+
+
+def test_a_mirrored_view_has_mirrored_targets(system):
+    batch, mirror = views(system), list(COCO17.mirror)
+    points = geometry.mirroring(system.size[1]).apply(batch["keypoints"][..., :2])
+    keypoints = np.concatenate([points, batch["keypoints"][..., 2:]], axis=-1)[..., mirror, :].astype(np.float32)
+    _, targets = encoded(system, batch)
+    _, mirrored = encoded(system, batch | {"image": batch["image"][:, :, ::-1], "keypoints": keypoints})
+    for name in targets:
+        maps = targets[name][:, :, ::-1] if targets[name].ndim == 4 else targets[name]
+        np.testing.assert_allclose(mirrored[name], maps[..., mirror], atol=1e-5)
+
+
+IN_JAX = """
+import json, sys
+import keras
+import test_system_contract as contract
+from tfpose.train.trainee import Trainee
+assert keras.backend.backend() == "jax"
+system = contract.method(sys.argv[1])
+inputs, targets = contract.encoded(system)
+trainee = Trainee(keras.models.load_model(sys.argv[2], compile=False), system)
+loss = {k: float(v) for k, v in system.loss(targets, trainee.network(inputs["image"], training=False)).items()}
+trainee.compile(optimizer=keras.optimizers.Adam(1e-3))
+history = trainee.fit(inputs, targets, batch_size=contract.BATCH, epochs=4, verbose=0).history
+print(json.dumps({"loss": loss, "history": history}))
+"""
+
+
+def test_jax_agrees_on_the_loss_and_trains_with_plain_fit(system, folder):
+    path = saved(system, folder)
+    inputs, targets = encoded(system)
+    outputs = keras.models.load_model(path, compile=False)(inputs["image"], training=False)
+    expected = {k: float(v) for k, v in system.loss(targets, outputs).items()}
+    places = {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", IN_JAX, system.name, str(path)]
+    done = subprocess.run(command, env=os.environ | places, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["loss"] == pytest.approx(expected, rel=1e-4)
+    assert found["history"]["loss"][-1] < found["history"]["loss"][0]
+    terms = [found["history"][term.replace("/", "_")] for term in system.terms]
+    assert found["history"]["loss"] == pytest.approx(np.sum(terms, axis=0).tolist(), rel=1e-5)
