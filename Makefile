@@ -1,6 +1,7 @@
 # tfpose: everything happens in .venv, which is made on first use. `make` alone says what there is.
 PYTHON ?= python3
 BIN := .venv/bin
+INSTALL = $(BIN)/python -m pip install --quiet --retries 10 --timeout 60
 # Each worker imports TensorFlow once and keeps whole files, so that what a file builds is built once.
 WORKERS ?= 2
 
@@ -19,7 +20,7 @@ help:
 	@echo "make clean        remove .venv and caches; runs/ and data/ stay"
 	@echo "make PYTHON=/path/to/python3.12 ...   another Python, 3.11 to 3.13"
 
-quickstart: .venv/.installed
+quickstart: .venv/.ready
 	$(BIN)/tfpose quickstart
 
 test: lint
@@ -28,11 +29,16 @@ test: lint
 test-slow: lint
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --slow
 
-lint: .venv/.installed
+lint: .venv/.tools
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-.venv/.installed: setup.py
+# The tests need more than the quickstart.
+.venv/.tools: .venv/.ready
+	$(INSTALL) -e '.[train,edge,test]'
+	@touch $@
+
+.venv/.ready: setup.py
 	@for python in "$(PYTHON)" python3.12 python3.11 python3.13 ""; do \
 		if [ -n "$$python" ] && "$$python" -c "$(SUITS)" 2>/dev/null; then break; fi; \
 	done; \
@@ -44,9 +50,9 @@ lint: .venv/.installed
 		echo "$$python cannot make virtual environments: it lacks venv or ensurepip." >&2; \
 		echo "On Debian or Ubuntu: apt install python3-venv; or name another: make PYTHON=/path/to/python3.12" >&2; exit 1; \
 	}; \
-	echo "installing with $$("$$python" --version) into .venv: about 2 GB, some minutes"; \
+	echo "installing with $$("$$python" --version) into .venv: about 2 GB, a few minutes"; \
 	"$$python" -m venv .venv
-	$(BIN)/python -m pip install --quiet --retries 10 --timeout 60 -e '.[train,edge,quantize,test]'
+	$(INSTALL) -e '.[train,edge]'
 	@touch $@
 
 clean:

@@ -7,10 +7,13 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = (ROOT / "tfpose" / "__init__.py").read_text().split('__version__ = "')[1].split('"')[0]
 
-TRAIN = ["tensorflow==2.21.*", "keras==3.15.*", "keras-cv==0.9.*", "pycocotools>=2.0.8", "tensorboard"]
+TENSORFLOW = "tensorflow==2.21.*"
+# OpenCV is an option everywhere: where it is installed, warps are several times faster.
+TRAIN = [TENSORFLOW, "keras==3.15.*", "pycocotools>=2.0.8", "tensorboard", "opencv-python-headless"]
 EDGE = ["ai-edge-litert>=2.0"]
+SERVE = [TENSORFLOW]  # a SavedModel needs nothing else
 QUANTIZE = ["tensorflow-model-optimization==0.8.1", "tf-keras==2.21.*", *EDGE]
-TEST = ["pytest>=8", "pytest-xdist", "ruff==0.17.*", "jax", "opencv-python-headless"]
+TEST = ["pytest>=8", "pytest-xdist", "ruff==0.17.*", "jax"]
 
 setup(
     name="tfpose",
@@ -22,6 +25,6 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["tfpose", "tfpose.*"]),
     install_requires=["numpy>=2", "pillow>=10", "pyyaml>=6"],
-    extras_require={"train": TRAIN, "edge": EDGE, "quantize": QUANTIZE, "test": TEST},
+    extras_require={"train": TRAIN, "edge": EDGE, "quantize": QUANTIZE, "serve": SERVE, "test": TEST},
     entry_points={"console_scripts": ["tfpose=tfpose.cli:main"]},
 )

@@ -37,8 +37,8 @@ def test_the_peak_of_a_keypoint_on_a_cell_is_one():
     assert maps[30, 20] == 1 and maps[30, 22] == pytest.approx(np.exp(-0.5), abs=1e-6)
 
 
-def test_a_heatmap_ends_at_three_standard_deviations():
-    maps = heatmaps(keypoint(81.5, 121.5), GRID, STRIDE, SIGMA).numpy()[0, ..., 0]
+def test_a_cell_heatmap_ends_at_three_standard_deviations():
+    maps = heatmaps(keypoint(81.5, 121.5), GRID, STRIDE, SIGMA, centre="cell").numpy()[0, ..., 0]
     assert maps[30, 26] > 0 and maps[30, 27] == 0 and maps[37, 20] == 0
 
 

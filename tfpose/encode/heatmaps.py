@@ -2,18 +2,19 @@
 
 import tensorflow as tf
 
-REACH = 3.0  # standard deviations: beyond, a heatmap is zero, as in the published code
+REACH = 3.0  # standard deviations: beyond, the published code draws nothing
 
 
 def heatmaps(keypoints, grid, stride, sigma, *, centre="exact"):
     """The heatmaps (..., h, w, K) float32 of keypoints (..., K, 3) in view pixels; an absent keypoint draws nothing.
 
-    `sigma` is in cells. `centre` "exact" keeps a Gaussian where its keypoint is (Huang et al. 2020, UDP), "cell" moves
-    it to the nearest cell (Xiao et al. 2018).
+    `sigma` is in cells. `centre` "exact" keeps a Gaussian where its keypoint is, and whole, so that any decoder finds
+    it there again (Huang et al. 2020, UDP); "cell" moves it to the nearest cell and cuts it off (Xiao et al. 2018).
     """
     x, y, known = _cells(keypoints, stride, centre)
-    across = _bell(tf.range(grid[1], dtype=tf.float32), x, sigma) * known[..., None]  # (..., K, w)
-    down = _bell(tf.range(grid[0], dtype=tf.float32), y, sigma)  # (..., K, h)
+    reach = REACH * sigma if centre == "cell" else float("inf")
+    across = _bell(tf.range(grid[1], dtype=tf.float32), x, sigma, reach) * known[..., None]  # (..., K, w)
+    down = _bell(tf.range(grid[0], dtype=tf.float32), y, sigma, reach)  # (..., K, h)
     across, down = (tf.linalg.matrix_transpose(a) for a in (across, down))
     return down[..., :, None, :] * across[..., None, :, :]
 
@@ -34,6 +35,6 @@ def _cells(keypoints, stride, centre):
     return x, y, tf.cast(visibility > 0, tf.float32)
 
 
-def _bell(cells, centres, sigma):
+def _bell(cells, centres, sigma, reach):
     distance = tf.abs(cells - centres[..., None])
-    return tf.where(distance <= REACH * sigma, tf.exp(-tf.square(distance) / (2 * sigma**2)), 0.0)
+    return tf.where(distance <= reach, tf.exp(-tf.square(distance) / (2 * sigma**2)), 0.0)
