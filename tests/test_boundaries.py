@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 NUMPY = {"numpy", "PIL", "yaml"}
@@ -153,6 +154,13 @@ assert predictor.run.kind == "int8"
 assert np.isfinite(predictor(np.zeros((90, 80, 3), np.uint8)).keypoints).all()
 """
     )
+
+
+def test_the_command_line_predicts_where_tensorflow_and_keras_are_missing(tmp_path):
+    Image.new("RGB", (80, 90)).save(tmp_path / "photo.png")
+    arguments = ["predict", str(tiny.bundle() / "int8.tflite"), str(tmp_path), "--output", str(tmp_path / "out")]
+    run(f"from tfpose import cli\nassert cli.main({arguments!r}) == 0")
+    assert (tmp_path / "out" / "pictures" / "photo.png").is_file()
 
 
 def run(program: str) -> None:

@@ -24,9 +24,11 @@ from tfpose.train.fused import training_network
 from tfpose.train.trainee import Trainee
 
 ROOT = Path(__file__).resolve().parent.parent
-SMALL = {"size": (64, 48), "branches": 2, "strides": (2,), "depth": 1, "width": 8, "stem_width": 8, "stem_out": 16}
+SMALL = {"size": (64, 48), "branches": 2, "strides": (2,), "depth": 1, "depth_ratio": 1, "width": 8}
 OPTIONS = {
-    "ppnet": PPNet(**SMALL, stem_blocks=1, init="he", sigma=1.5, centre="exact", refine="dark"),
+    "ppnet": PPNet(
+        **SMALL, stem_width=8, stem_blocks=1, stem_out=16, init="he", sigma=1.5, centre="exact", refine="dark"
+    ),
 }
 BATCH = 4
 

@@ -118,7 +118,7 @@ def start_from(network: keras.Model, path: str) -> None:
         raise ValueError(f"train.initial_weights: {path}: no such file")
     try:
         network.set_weights(keras.models.load_model(path, compile=False).get_weights())
-    except ValueError as error:
+    except (ValueError, KeyError) as error:  # KeyError: a zip file, but not a network's
         raise ValueError(f"train.initial_weights: {path}: of another network: {error}") from error
 
 
@@ -156,7 +156,7 @@ def fit(run: Run, stretch: Stretch, state: dict) -> dict:
                 callbacks.Progress(run.timeline, stretch),
                 callbacks.Log(run.folder / "log.csv", start),
                 callbacks.TensorBoard(run.folder / "tensorboard"),
-                pictures.Pictures(run.folder, run.system, _some(validation(run, stretch), run.config.train.pictures)),
+                *_pictures(run, stretch),
                 keeper,
             ],
         )
@@ -197,6 +197,11 @@ def batch_names(run: Run, stretch: Stretch, epoch: int, step: int) -> str:
     data = samples(run, stretch, epoch)
     inputs, _ = next(itertools.islice(iter(data), step, None))
     return ", ".join(str(i) for i in np.asarray(inputs["annotation_id"]))
+
+
+def _pictures(run: Run, stretch: Stretch) -> list[keras.callbacks.Callback]:
+    number = run.config.train.pictures
+    return [pictures.Pictures(run.folder, run.system, _some(validation(run, stretch), number))] if number else []
 
 
 def _some(dataset, number: int) -> tuple:
