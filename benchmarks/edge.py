@@ -1,6 +1,6 @@
 """Milliseconds of a configuration's network on an edge file, untrained: speed does not depend on what was learnt.
 
-    python -m benchmarks.edge configs/ppnet/m2-d2-w32_256x192_coco.yaml
+python -m benchmarks.edge configs/ppnet/m2-d2-w32_256x192_coco.yaml
 """
 
 import os

@@ -13,10 +13,10 @@ import numpy as np
 
 from tfpose import runners
 from tfpose.data import coco
-from tfpose.jobs import fast_warp
 from tfpose.litert import LiteRT
 from tfpose.metrics.pck import pck
 from tfpose.predict import Predictor, read_image
+from tfpose.predictions import fast_warp
 from tfpose.progress import progress
 from tfpose.skeleton import COCO17
 

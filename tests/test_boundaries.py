@@ -48,7 +48,7 @@ ALLOWED = {
     ),
 }
 # These put everything together, and leave every language to the parts.
-FRONT = {"": NUMPY, "cli": NUMPY, "jobs": NUMPY | {"keras", "cv2"}}
+FRONT = {"": NUMPY, "cli": NUMPY, "jobs": NUMPY | {"keras"}, "predictions": NUMPY | {"cv2"}}
 FILES = sorted((ROOT / "tfpose").rglob("*.py"))
 EDGE = sorted((ROOT / "tflite").glob("*.py"))
 names = pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -80,8 +80,7 @@ def test_a_mistyped_command_is_exit_code_2_with_its_usage(capsys, arguments):
 
 
 def test_what_cannot_be_done_is_exit_code_1_and_one_line_that_names_it(capsys, config, photo, tmp_path):
-    missing, text, run = tmp_path / "missing", tmp_path / "text.jpg", tiny.run()
-    text.write_text("not an image")
+    missing, run = tmp_path / "missing", tiny.run()
     for arguments, message in [
         (("train", missing), "missing: no such configuration"),
         (("train", config, "train.bach=3"), "train.bach: no such option"),
@@ -95,7 +94,6 @@ def test_what_cannot_be_done_is_exit_code_1_and_one_line_that_names_it(capsys, c
         (("evaluate", run / "network.keras", "--detections", missing), "missing: no such file"),
         (("predict", missing, photo), "missing: no such file or folder"),
         (("predict", run, missing), "missing: no such file or folder"),
-        (("predict", run, text, "--output", tmp_path / "out"), "text.jpg: not a readable image"),
         (("predict", run, photo, "--boxes", missing), "missing: no such annotation file"),
         (("predict", run, tmp_path / "run"), "no photos"),
         (("export", missing), "missing/config.yaml: no such configuration"),
@@ -142,6 +140,14 @@ def test_predict_writes_a_coco_annotation_file_and_a_picture(capsys, photo, tmp_
     assert [p["bbox"] for p in people] == [[5, 5, 40, 60], [30, 20, 40, 60]] and judge.stats[0] == pytest.approx(1)
     assert {v for p in people for v in p["keypoints"][2::3]} <= {1, 2}
     assert coco.loadCats([1])[0]["keypoints"][0] == "nose"
+
+
+def test_a_photo_that_cannot_be_read_is_named_and_the_others_are_done(capsys, photo, tmp_path):
+    text, output = tmp_path / "text.jpg", tmp_path / "out"
+    text.write_text("not an image")
+    code, out, err = tfpose(capsys, "predict", tiny.run(), text, photo, "--output", output)
+    assert code == 1 and "text.jpg: not a readable image" in err and "1 of 2 photos could not be read" in err
+    assert out.startswith("1 photos") and len(json.loads((output / "poses.json").read_text())["annotations"]) == 1
 
 
 def test_photos_of_one_name_in_two_folders_get_a_picture_each(capsys, photo, tmp_path):

@@ -154,9 +154,9 @@ def evaluate(options) -> None:
 
 def predict(options) -> None:
     """`tfpose predict`."""
-    from tfpose import jobs
+    from tfpose import predictions
 
-    jobs.predict(options.network, options.photos, options.output, options.box, options.boxes, options.flip)
+    predictions.predict(options.network, options.photos, options.output, options.box, options.boxes, options.flip)
 
 
 def export(options) -> None:

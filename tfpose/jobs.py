@@ -1,22 +1,17 @@
 """The commands as functions: what each does once its arguments are known; heavy imports stand where they are needed."""
 
-import json
 import math
 from pathlib import Path
 
 import numpy as np
 
-from tfpose import draw, runners
-from tfpose import predict as predicting
+from tfpose import draw
 from tfpose.config import Config
 from tfpose.data.source import load_part, locate
 from tfpose.evaluate import ANNOTATED, DETECTED, Evaluation, load_detections, report
 from tfpose.evaluate import evaluate as judge
-from tfpose.geometry import warp as plain_warp
-from tfpose.progress import progress
+from tfpose.predictions import fast_warp, load_predictor, predict
 from tfpose.skeleton import skeleton
-
-PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 def evaluate(network: Path, config: Config, detections: Path | None = None) -> dict[str, Evaluation]:
@@ -30,92 +25,11 @@ def evaluations(predictor, split, config: Config, detections: Path | None = None
     """The same of a predictor on records that are loaded already."""
     annotations, _ = locate(config.data, "validation")
     detections = detections or (config.evaluate.detections and Path(config.evaluate.detections))
-    run = lambda boxes: judge(  # noqa: E731 the two calls below differ in their boxes alone
-        predictor, split.records, annotations, detections=boxes, metric=config.evaluate.metric
-    )
-    found = {ANNOTATED: run(None)}
-    if detections:
-        found[DETECTED] = run(load_detections(detections))
-    return found
 
+    def run(boxes: list | None) -> Evaluation:
+        return judge(predictor, split.records, annotations, detections=boxes, metric=config.evaluate.metric)
 
-def load_predictor(network: Path, *, flip: bool = False) -> predicting.Predictor:
-    """A predictor for anything that can be run, with the fastest warp that is installed."""
-    spec, run = runners.load(network)
-    return predicting.Predictor(spec, run, flip=flip, warp=fast_warp())
-
-
-def fast_warp():
-    """OpenCV's warp where it is installed, else NumPy's; they agree to a grey level."""
-    try:
-        import cv2
-    except ImportError:
-        return plain_warp
-    return lambda image, affine, size: cv2.warpAffine(image, affine.matrix, size[::-1], flags=cv2.INTER_LINEAR)
-
-
-def predict(network: Path, photos: list[Path], output: Path, boxes: list, boxes_file: Path | None, flip: bool) -> None:
-    """Writes poses.json (a COCO annotation file) and a picture beside it for every photo."""
-    from PIL import Image
-
-    predictor = load_predictor(network, flip=flip)
-    files = photo_files(photos)
-    known = boxes_by_name(boxes_file) if boxes_file else {}
-    if unknown := [file for file in files if boxes_file and file.name not in known]:
-        raise ValueError(f"{boxes_file}: {unknown[0].name} is not one of its {len(known)} images")
-    (output / "pictures").mkdir(parents=True, exist_ok=True)
-    images, annotations = [], []
-    names = [file.stem for file in files]
-    for number, file in enumerate(progress(files, len(files), "predict"), 1):
-        image = predicting.read_image(file, upright=not (boxes or known))
-        people = predictor(image, np.array(known[file.name] if known else boxes or [[0, 0, *image.shape[1::-1]]]))
-        images.append({"id": number, "file_name": file.name, "height": image.shape[0], "width": image.shape[1]})
-        annotations += [annotation(r, len(annotations) + i) for i, r in enumerate(people.to_coco(number), 1)]
-        picture = draw.draw_poses(image, people, predictor.spec.skeleton)
-        name = file.stem if names.count(file.stem) == 1 else f"{number:05d}_{file.stem}"
-        Image.fromarray(picture).save(output / "pictures" / f"{name}.png")
-    body = {"id": 1, "name": "person", "keypoints": list(predictor.spec.skeleton.keypoints)}
-    body["skeleton"] = [[int(a) + 1, int(b) + 1] for a, b in predictor.spec.skeleton.pairs]
-    content = {"images": images, "annotations": annotations, "categories": [body]}
-    (output / "poses.json").write_text(json.dumps(content))
-    print(f"{len(files)} photos, {len(annotations)} people: {output / 'poses.json'}, {output / 'pictures'}")
-
-
-def annotation(result: dict, identity: int) -> dict:
-    """A COCO annotation of a COCO result: scores move to `keypoint_scores`; visible is what counts in the score."""
-    points = np.reshape(result["keypoints"], (-1, 3))
-    visibility = np.where(points[:, 2] > predicting.COUNTED, 2, 1).tolist()
-    keypoints = [n for (x, y), v in zip(points[:, :2].tolist(), visibility) for n in (x, y, v)]
-    area = result["bbox"][2] * result["bbox"][3]
-    known = {"keypoints": keypoints, "num_keypoints": len(points), "keypoint_scores": points[:, 2].tolist()}
-    return {"id": identity, **result, **known, "area": area, "iscrowd": 0}
-
-
-def photo_files(paths: list[Path]) -> list[Path]:
-    """The image files among paths and in folders; ValueError where there is none."""
-    files = []
-    for path in paths:
-        if not path.exists():
-            raise ValueError(f"{path}: no such file or folder")
-        files += sorted(f for f in path.iterdir() if f.suffix.lower() in PHOTOS) if path.is_dir() else [path]
-    if not files:
-        raise ValueError(f"{', '.join(map(str, paths))}: no photos ({', '.join(PHOTOS)}) there")
-    return files
-
-
-def boxes_by_name(path: Path) -> dict[str, list]:
-    """{file name: boxes} of a COCO file; ValueError where it has no images, annotations or boxes."""
-    from tfpose.data import coco
-
-    content = coco.read(path)
-    try:
-        names = {image["id"]: Path(image["file_name"]).name for image in content["images"]}
-        boxes = {name: [] for name in names.values()}
-        for person in content["annotations"]:
-            boxes[names[person["image_id"]]].append(person["bbox"])
-    except KeyError as error:
-        raise ValueError(f"{path}: {error} is missing; expected images with file names, people with boxes") from error
-    return boxes
+    return {ANNOTATED: run(None)} | ({DETECTED: run(load_detections(detections))} if detections else {})
 
 
 def export(run: Path, config: Config, output: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfpose.data import coco, mpii, synthetic
+from tfpose.progress import progress
 from tfpose.skeleton import Skeleton
 
 
@@ -37,7 +38,7 @@ def locate(data, part: str) -> tuple[Path, Path | None]:
     if data.format == "synthetic":
         folder = Path(data.folder)
         train, validation = data.count
-        synthetic.write(folder, train=train, validation=validation)
+        synthetic.write(folder, train=train, validation=validation, progress=progress)
         return folder / "annotations" / f"person_keypoints_{part}.json", folder / part
     split = data.train if part == "train" else data.validation
     if not split.annotations:
