@@ -30,6 +30,8 @@ def load_part(data, skeleton: Skeleton, part: str) -> coco.Split:
     split = reader.load(annotations, images, skeleton, on_bad=data.bad_records, keep=keep)
     for problem in split.problems:
         print(f"skipped: {problem}", file=sys.stderr)
+    if split.problems:
+        print(f"{part}: {len(split.problems)} entries skipped", file=sys.stderr)
     return split
 
 
