@@ -13,6 +13,7 @@ from tfpose.skeleton import skeleton
 from tfpose.systems.base import system
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs" / "ppnet"
+OURS = {"m2-d1-w24_128x128_lspet", "m2-d1-w24_128x128_coco"}
 
 # Trainable weights and 2^30 multiply-accumulates; the paper prints the first digits, sometimes rounded, sometimes cut.
 PUBLISHED = {
@@ -53,7 +54,7 @@ def cost(options, body):
 
 
 def test_every_configuration_is_looked_at():
-    assert {path.stem for path in CONFIGS.glob("*_*.yaml")} - {"m2-d1-w24_128x128_lspet"} == set(PUBLISHED)
+    assert {path.stem for path in CONFIGS.glob("*_*.yaml")} - OURS == set(PUBLISHED)
 
 
 @ALL
