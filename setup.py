@@ -1,4 +1,4 @@
-"""Installs tfpose; `pip install tfpose` alone is what an edge device needs, the extras add training and export."""
+"""Installs tfpose: alone it needs NumPy, Pillow and PyYAML; the extras add the edge, training and export."""
 
 from pathlib import Path
 

@@ -20,8 +20,6 @@ from tfpose.predictions import fast_warp
 from tfpose.progress import progress
 from tfpose.skeleton import COCO17
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-
 
 def main() -> None:
     """Prints a line per network and crop: PCK@0.2 in per cent, and the median milliseconds of one run on one thread."""
@@ -77,12 +75,11 @@ def measure(predictor, records, name: str) -> tuple[float, float]:
 
 def options() -> argparse.Namespace:
     """The command line."""
-    lspet = SHARED / "data" / "lspet"
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("bundle", type=Path)
-    p.add_argument("--movenet", type=Path, default=SHARED / "peers" / "movenet_single_pose_lightning_ptq.tflite")
-    p.add_argument("--annotations", type=Path, default=lspet / "lspet_coco17_train.json.gz")
-    p.add_argument("--images", type=Path, default=lspet / "images")
+    p.add_argument("--movenet", type=Path, required=True)
+    p.add_argument("--annotations", type=Path, required=True)
+    p.add_argument("--images", type=Path, required=True)
     p.add_argument("--every", type=int, default=10)
     p.add_argument("--remainder", type=int, default=1)
     p.add_argument("--limit", type=int, default=1000)

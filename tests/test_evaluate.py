@@ -24,6 +24,7 @@ class Record:
     path: str
     keypoints: np.ndarray
     boxes: np.ndarray
+    annotation_ids: np.ndarray
 
 
 def records(folder, people=(1, 2, 1, 2)):
@@ -35,7 +36,8 @@ def records(folder, people=(1, 2, 1, 2)):
         points = corner + draw.uniform(0, 1, (count, 17, 2)) * (100, 160)
         keypoints = np.concatenate([points, np.full((count, 17, 1), 2.0)], axis=-1)
         boxes = np.concatenate([points.min(1), np.ptp(points, axis=1)], axis=-1)
-        made.append(Record(7 + i, str(folder / f"{i}.png"), keypoints, boxes))
+        ids = 1 + np.arange(count) + sum(len(r.boxes) for r in made)
+        made.append(Record(7 + i, str(folder / f"{i}.png"), keypoints, boxes, ids))
     return made
 
 
@@ -94,7 +96,7 @@ def test_only_the_images_of_the_split_are_evaluated(tmp_path):
 def test_a_detection_that_misses_a_person_costs_recall(tmp_path):
     split = records(tmp_path)
     boxes = [{"image_id": r.image_id, "category_id": 1, "bbox": r.boxes[0], "score": 0.9} for r in split]
-    seen = [Record(r.image_id, r.path, r.keypoints[:1], r.boxes[:1]) for r in split]
+    seen = [Record(r.image_id, r.path, r.keypoints[:1], r.boxes[:1], r.annotation_ids[:1]) for r in split]
     made = evaluate.evaluate(Predictor(SPEC, perfect(seen)), split, annotations(split), detections=boxes, bar=quiet)
     assert made.figures["AR"] == pytest.approx(4 / 6)
     assert made.results[0]["score"] == pytest.approx(0.9, abs=0.05)
@@ -190,3 +192,22 @@ def test_detections_must_be_boxes_with_scores(tmp_path):
     path.write_text(json.dumps([{"image_id": 1, "bbox": [0, 0, 1, 1]}]))
     with pytest.raises(ValueError, match="category_id"):
         evaluate.load_detections(path)
+
+
+def test_a_person_without_an_area_is_judged_as_one_whose_area_is_the_box(tmp_path):
+    split = records(tmp_path)
+    truth = annotations(split)
+    truth["annotations"] = [{k: v for k, v in a.items() if k != "area"} for a in truth["annotations"]]
+    del truth["categories"]
+    made = evaluate.evaluate(Predictor(SPEC, perfect(split)), split, truth, bar=quiet)
+    assert made.figures["AP"] > 0.99
+
+
+def test_a_broken_person_that_the_loader_left_out_is_not_missed(tmp_path):
+    split = records(tmp_path)
+    truth = annotations(split)
+    broken = {"id": 99, "image_id": 7, "category_id": 1, "bbox": [0, 0, 9, 9], "keypoints": [1, 1, 2]}
+    made = evaluate.evaluate(
+        Predictor(SPEC, perfect(split)), split, truth | {"annotations": [*truth["annotations"], broken]}, bar=quiet
+    )
+    assert made.figures["AR"] > 0.99

@@ -190,6 +190,12 @@ def test_an_empty_share_of_a_batch_costs_nothing_and_changes_no_mean():
     assert float(trainee.means["maps/0"].result()) == pytest.approx((3 * 9 + 1 * 1) / 4)
 
 
+@pytest.mark.parametrize("option", ["epochs", "batch", "validate_every"])
+def test_a_number_below_one_is_refused_where_it_is_written(option):
+    with pytest.raises(ValueError, match=rf"train\.{option}: found 0; expected at least 1"):
+        Train(**{option: 0})
+
+
 def test_a_timeline_counts_the_steps_of_every_phase():
     plan = timeline(Train(epochs=5, phases=(Phase(0, (32, 24), 4), Phase(3, (64, 48), 8))), (64, 48), people=26)
     assert [(s.start, s.end, s.size, s.steps) for s in plan.stretches] == [(0, 3, (32, 24), 6), (3, 5, (64, 48), 3)]
@@ -199,11 +205,10 @@ def test_a_timeline_counts_the_steps_of_every_phase():
 @pytest.mark.parametrize(
     ("train", "replicas", "message"),
     [
-        (Train(epochs=0), 1, r"train\.epochs: found 0"),
-        (Train(batch=0), 1, r"train\.batch: found 0"),
         (Train(batch=27), 1, r"train\.batch: 27 samples in a batch, but the training part has only 26"),
         (Train(batch=9), 2, r"train\.batch: found 9; expected a positive multiple of the 2 replica"),
         (Train(phases=(Phase(1, (64, 48), 4),)), 1, r"train\.phases: starts are \[1\]; expected 0 first"),
+        (Train(phases=(Phase(0, (32, 24), 4),)), 1, r"train\.phases: the last size is \(32, 24\)"),
     ],
 )
 def test_a_timeline_that_cannot_be_run_is_refused(train, replicas, message):
@@ -212,7 +217,7 @@ def test_a_timeline_that_cannot_be_run_is_refused(train, replicas, message):
 
 
 def test_a_phase_of_a_size_that_the_network_cannot_have_is_refused_at_once(tmp_path):
-    phases = "train.phases=[{start: 0, size: [64, 48], batch: 4}, {start: 1, size: [66, 48], batch: 4}]"
+    phases = "train.phases=[{start: 0, size: [66, 48], batch: 4}, {start: 1, size: [64, 48], batch: 4}]"
     with pytest.raises(ValueError, match=r"size is \(66, 48\), expected multiples of 8"):
         loop.assemble(tiny.config(phases), tmp_path, ONE)
 

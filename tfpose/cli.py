@@ -63,10 +63,13 @@ def parser() -> argparse.ArgumentParser:
     p = _command(commands, "predict", predict, "find people's keypoints in photos: a COCO-format json and pictures")
     p.add_argument("network", type=Path, metavar="NETWORK", help=NETWORK)
     p.add_argument("photos", type=Path, nargs="+", metavar="PHOTO", help="image files or folders of them")
-    p.add_argument(
+    people = p.add_mutually_exclusive_group()
+    people.add_argument(
         "--box", type=box, action="append", default=[], metavar="X,Y,W,H", help="a person's box; may be repeated"
     )
-    p.add_argument("--boxes", type=Path, help="COCO file with file names and boxes (default: each image is one person)")
+    people.add_argument(
+        "--boxes", type=Path, help="COCO file with file names and boxes (default: an image is a person)"
+    )
     p.add_argument("--output", type=Path, default=Path("predictions"), help="folder for poses.json and the pictures")
     p.add_argument("--flip", action="store_true", help="average with the mirrored views: better, twice the time")
 
@@ -86,9 +89,7 @@ def parser() -> argparse.ArgumentParser:
 
     p = _command(commands, "quickstart", quickstart, "the whole way on drawn people: train, evaluate, export, predict")
     p.add_argument("overrides", nargs="*", metavar="SECTION.OPTION=VALUE", help=OVERRIDES)
-    p.add_argument(
-        "--config", type=Path, default=Path("configs/tiny/ppnet_synthetic.yaml"), help="default: %(default)s"
-    )
+    p.add_argument("--config", type=Path, default=Path(QUICKSTART), help="default: %(default)s")
     p.add_argument("--workdir", type=Path, default=Path("runs/quickstart"), help="default: %(default)s")
     return top
 
@@ -202,6 +203,6 @@ def data_config(options, network: Path | None = None) -> Config:
             overrides += [f"data.{part}.images={json.dumps(str(images))}"]
         overrides += ["data.format=coco", "data.holdout.every=0"]
     path = options.config or found
-    if path is None and not options.annotations:
+    if path is None and not any(o.startswith("data.") for o in overrides):
         raise ValueError("no data named: give --config CONFIG, or --annotations FILE and --images FOLDER")
     return yaml_config.load(path, tuple(overrides)) if path else yaml_config.defaults(tuple(overrides))

@@ -32,6 +32,11 @@ class PPNet:
     refine: Literal["none", "quarter", "parabola", "dark"] = "quarter"
     blur: int = 0
 
+    def __post_init__(self):
+        for option in ("modules", "depth", "width", "sigma"):
+            if getattr(self, option) <= 0:
+                raise ValueError(f"system.{option}: found {getattr(self, option)}; expected more than 0")
+
 
 System = PPNet
 
@@ -70,7 +75,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Augment:
-    """Chance in training. Degrees; fractions; chances in [0, 1]. The defaults are PPNet's for COCO."""
+    """Chance in training: degrees, fractions (`scale` of the box), chances in [0, 1]. Defaults: PPNet's for COCO."""
 
     rotation: float = 45.0
     rotation_kind: Literal["normal", "uniform"] = "normal"
@@ -132,6 +137,11 @@ class Train:
     validate_every: int = 1
     pictures: int = 8
 
+    def __post_init__(self):
+        for option in ("epochs", "batch", "validate_every"):
+            if getattr(self, option) < 1:
+                raise ValueError(f"train.{option}: found {getattr(self, option)}; expected at least 1")
+
 
 @dataclass(frozen=True)
 class Evaluate:
@@ -167,3 +177,9 @@ class Config:
     evaluate: Evaluate = Evaluate()
     export: Export = Export()
     seed: int = 0
+
+    def __post_init__(self):
+        if self.data.format == "mpii" and self.evaluate.metric == "oks":
+            raise ValueError("evaluate.metric: oks needs COCO files and data.format is mpii; set evaluate.metric=pck")
+        if self.data.padding <= 0:
+            raise ValueError(f"data.padding: found {self.data.padding}; expected more than 0")

@@ -17,6 +17,7 @@ from tfpose.progress import progress
 from tfpose.skeleton import COCO17
 
 FIGURES = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
+NEEDED = {"id", "image_id", "category_id", "bbox"}
 ANNOTATED, DETECTED = "annotation boxes", "detected boxes"
 
 
@@ -46,16 +47,25 @@ def evaluate(
         raise ValueError(f"evaluate.metric: no metric {metric!r}; choose from oks, pck")
     if metric == "pck" and detections is not None:
         raise ValueError("evaluate.metric: pck needs the boxes of the annotations; take oks for detected boxes")
-    boxes = [(r.boxes, None) for r in records] if detections is None else detected(records, detections)
+    truth = _content(annotations) if metric == "oks" else {}
+    persons = [d for d in detections or () if d["category_id"] == _category(truth)]
+    boxes = [(r.boxes, None) for r in records] if detections is None else detected(records, persons)
     items = ((read_image(r.path), *b) for r, b in zip(records, boxes))
     found = predictor.many(bar(items, len(records), "evaluate"))
     if metric == "pck":
         figures = pck([r.keypoints for r in records], [p.keypoints for p in found], predictor.spec.skeleton)
         return Evaluation(figures, _results(records, found, category=1))
-    truth = _content(annotations)
+    truth = comparable(truth, records)
     results = _results(records, found, _category(truth))
     ids = [r.image_id for r in records]
     return Evaluation(coco_ap(truth, results, ids, predictor.spec.skeleton.sigmas), results)
+
+
+def comparable(truth: dict, records: list) -> dict:
+    """The truth without the labelled people that the records leave out because their annotations are broken."""
+    known = {i for r in records for i in r.annotation_ids.tolist()}
+    people = [a for a in truth["annotations"] if a["id"] in known or a["iscrowd"] or not a["num_keypoints"]]
+    return truth | {"annotations": people}
 
 
 def report(evaluations: dict[str, Evaluation]) -> str:
@@ -64,12 +74,15 @@ def report(evaluations: dict[str, Evaluation]) -> str:
     lines = []
     for label, evaluation in evaluations.items():
         figures = {name: v for name, v in evaluation.figures.items() if isinstance(v, float)}
-        lines.append(" " * width + "".join(f"{name:>7}" for name in figures))
-        lines.append(f"{label:<{width}}" + "".join(f"{100 * v:7.1f}" for v in figures.values()))
+        header = " " * width + "".join(f"{name:>7}" for name in figures)
+        lines += [] if header in lines else [header]
+        lines.append(
+            f"{label:<{width}}" + "".join(f"{100 * v:7.1f}" if v >= 0 else "      -" for v in figures.values())
+        )
         if shares := evaluation.figures.get("keypoints"):
             lines += [f"  {name:<16}{100 * v:6.1f}" for name, v in shares.items() if v is not None]
             lines.append(f"  {evaluation.figures['persons']} persons, {evaluation.figures['skipped']} without a torso")
-    return "\n".join(line for i, line in enumerate(lines) if line not in lines[:i])
+    return "\n".join(lines)
 
 
 def coco_ap(annotations: Path | dict, results: list[dict], image_ids: Iterable[int] | None = None, sigmas=None) -> dict:
@@ -109,13 +122,13 @@ def detected(records: list, detections: list[dict]) -> list[tuple[np.ndarray, np
     return [(b, np.array([d["score"] for d in people], np.float32)) for b, people in zip(boxes, found)]
 
 
-def load_detections(path: Path, category: int = 1) -> list[dict]:
-    """The persons of a COCO detections json; ValueError where it is no list of boxes with scores."""
+def load_detections(path: Path) -> list[dict]:
+    """The content of a COCO detections json; ValueError where it is no list of boxes with scores."""
     content = _read(path)
     needed = {"image_id", "category_id", "bbox", "score"}
     if not isinstance(content, list) or any(not isinstance(d, dict) or needed - set(d) for d in content):
         raise ValueError(f"{path}: expected a list of detections, each with {', '.join(sorted(needed))}")
-    return [d for d in content if d["category_id"] == category]
+    return content
 
 
 def _results(records: list, found: list, category: int) -> list[dict]:
@@ -127,11 +140,17 @@ def _content(annotations: Path | dict | None) -> dict:
     if annotations is None:
         raise ValueError("evaluate: the metric oks needs a COCO annotation file")
     content = annotations if isinstance(annotations, dict) else _read(annotations)
-    people = [
-        {"iscrowd": 0, "num_keypoints": sum(v > 0 for v in a.get("keypoints", ())[2::3]), "keypoints": []} | a
-        for a in content["annotations"]
-    ]
-    return content | {"annotations": people}
+    if not isinstance(content, dict) or not {"images", "annotations"} <= set(content):
+        raise ValueError(f"{annotations}: expected a COCO file; for other forms take evaluate.metric=pck")
+    people = [_complete(a) for a in content["annotations"] if isinstance(a, dict) and set(a) >= NEEDED]
+    return {"categories": [{"id": 1, "name": "person"}]} | content | {"annotations": people}
+
+
+def _complete(person: dict) -> dict:
+    """A person with all that pycocotools reads; the loader takes files that leave out what follows from the rest."""
+    labelled = sum(v > 0 for v in (person.get("keypoints") or [])[2::3])
+    area = person["bbox"][2] * person["bbox"][3]
+    return {"iscrowd": 0, "num_keypoints": labelled, "keypoints": [], "area": area} | person
 
 
 def _read(path: Path):

@@ -45,7 +45,7 @@ def predict(network: Path, photos: list[Path], output: Path, boxes: list, boxes_
     images, annotations, bad = [], [], 0
     for number, file in enumerate(progress(files, len(files), "predict"), 1):
         try:
-            image = predicting.read_image(file, upright=not (boxes or known))
+            image = predicting.read_image(file, upright=boxes_file is None)
         except ValueError as error:
             print(f"skipped: {error}", file=sys.stderr)
             bad += 1
@@ -104,6 +104,12 @@ def photo_files(paths: list[Path]) -> list[Path]:
     return files
 
 
+def _one_person(entry: dict) -> bool:
+    """Whether a COCO annotation is one person to look for: no crowd, and not known to have no keypoints."""
+    labelled = entry.get("num_keypoints", 1) if "keypoints" in entry else 1
+    return not entry.get("iscrowd") and bool(labelled)
+
+
 def boxes_by_name(path: Path) -> dict[str, list]:
     """{file name: boxes} of a COCO file; ValueError where it has no images, annotations or boxes."""
     from tfpose.data import coco
@@ -112,7 +118,7 @@ def boxes_by_name(path: Path) -> dict[str, list]:
     try:
         names = {image["id"]: Path(image["file_name"]).name for image in content["images"]}
         boxes = {name: [] for name in names.values()}
-        for person in content["annotations"]:
+        for person in filter(_one_person, content["annotations"]):
             boxes[names[person["image_id"]]].append(person["bbox"])
     except KeyError as error:
         raise ValueError(f"{path}: {error} is missing; expected images with file names, people with boxes") from error

@@ -41,8 +41,9 @@ def network_file(path: Path) -> Path:
         if path.suffix not in (".keras", ".tflite"):
             raise ValueError(f"{path}: expected a .keras or .tflite file, or a folder")
         return path
-    if (path / "network.keras").is_file():
-        return path / "network.keras"
+    for name in ("network.keras", "best.keras"):  # a run that has not ended has its best network only
+        if (path / name).is_file():
+            return path / name
     if (path / "saved_model.pb").is_file():
         return path
     if files := sorted(path.glob("*.tflite"), key=_rank):

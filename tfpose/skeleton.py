@@ -69,13 +69,20 @@ def mirrored(name: str) -> str:
 
 def from_dict(fields: dict) -> Skeleton:
     """A skeleton from plain lists; sigmas default to 0.05 each. ValueError names a missing or unknown field."""
+    if not isinstance(fields, dict):
+        raise ValueError(f"skeleton: found {fields!r:.80}; expected name, keypoints and limbs")
     unknown = set(fields) - {"name", "keypoints", "limbs", "sigmas"}
     missing = {"name", "keypoints", "limbs"} - set(fields)
     if unknown or missing:
         raise ValueError(f"skeleton: unknown fields {sorted(unknown)}, missing fields {sorted(missing)}")
-    keypoints = tuple(fields["keypoints"])
-    sigmas = tuple(float(s) for s in fields.get("sigmas") or [0.05] * len(keypoints))
-    limbs = tuple((str(a), str(b)) for a, b in fields["limbs"])
+    try:
+        keypoints = tuple(fields["keypoints"])
+        sigmas = tuple(float(s) for s in fields.get("sigmas") or [0.05] * len(keypoints))
+        limbs = tuple((str(a), str(b)) for a, b in fields["limbs"])
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"skeleton {fields['name']}: expected lists of names, of pairs, of numbers: {error}"
+        ) from error
     return Skeleton(str(fields["name"]), keypoints, limbs, sigmas)
 
 

@@ -41,7 +41,8 @@ def draw(augment, keypoints, boxes, padding: float, skeleton, seed) -> Draws:
     turn = tf.where(chance[6] < augment.rotation_chance, turn, 0.0)
     turn = tf.where(chance[7] < augment.turn_around_chance, spread[1] * 180, turn)
     scale = normal[1] if augment.scale_kind == "normal" else spread[2]
-    scale = 1 + tf.clip_by_value(scale * augment.scale, -augment.scale, augment.scale)
+    # The published code scales the box, so a scale above one shows the person smaller.
+    scale = 1 / (1 + tf.clip_by_value(scale * augment.scale, -augment.scale, augment.scale))
     shift = tf.stack([spread[3], chance[8] * 2 - 1], axis=1) * augment.shift
     return Draws(boxes, padding, turn, scale, shift, chance[9] < augment.mirror, _colour(augment, count, seed + [0, 2]))
 

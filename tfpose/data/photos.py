@@ -23,7 +23,9 @@ def size(file: str | Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             found, form = image.size, image.format
-    except (UnidentifiedImageError, OSError) as error:
+            if form != "JPEG":
+                image.load()
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
         raise ValueError(f"{file}: not an image: {error}") from error
     if form == "JPEG" and not _ends(path):
         raise ValueError(f"{file}: a JPEG without an end: cut off")

@@ -25,6 +25,10 @@ def load_parts(data, skeleton: Skeleton) -> Parts:
 def load_part(data, skeleton: Skeleton, part: str) -> coco.Split:
     """One part, "train" or "validation"; the synthetic data set is written first where it is not there yet."""
     annotations, images = locate(data, part)
+    if images is None:
+        raise ValueError(
+            f"data.{part}.images: missing; name the folder of the photos, as in data.{part}.images=photos/"
+        )
     reader = mpii if data.format == "mpii" else coco
     keep = (data.holdout.every, data.holdout.remainder, part == "validation") if data.holdout.every else None
     split = reader.load(annotations, images, skeleton, on_bad=data.bad_records, keep=keep)

@@ -66,6 +66,8 @@ def versions() -> dict[str, str]:
 
 
 def _clear(folder: Path) -> None:
+    if (folder / "checkpoint.npz").exists():
+        raise ValueError(f"{folder}: is a run folder; its network.keras would be replaced: name another --output")
     folder.mkdir(parents=True, exist_ok=True)
     for name in (SPEC, *FILES.values()):
         path = folder / name

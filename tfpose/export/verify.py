@@ -75,7 +75,7 @@ class Report:
         """A phrase for each limit that a file exceeds; `drop` is the most a file may lose of the figure."""
         found = [phrase for row in self.rows for phrase in row.failures(limits[row.kind])]
         for file, figure in {row.file: row.figure for row in self.rows if row.figure is not None}.items():
-            if figure < self.figure - drop:
+            if self.figure is not None and figure < self.figure - drop:
                 found.append(f"{file}: score {figure:.4f}, expected at least {self.figure:.4f} - {drop:g}")
         return found
 
@@ -86,9 +86,11 @@ def verify(
     evaluate: Callable[[Path], float] | None = None,
     limits: dict[str, Limit] = LIMITS,
     drop: float = 0.01,
+    show: Callable[[str], None] = lambda table: None,  # noqa: ARG005
 ) -> Report:
-    """What `measure` finds, within the limits; ValueError says which file exceeds which."""
+    """What `measure` finds, its table given to `show`, within the limits; ValueError says which file exceeds which."""
     report = measure(folder, views, evaluate)
+    show(report.table())
     if failures := report.failures(limits, drop):
         raise ValueError(f"{folder}: {'; '.join(failures)}; do not ship it")
     return report

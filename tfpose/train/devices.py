@@ -25,4 +25,4 @@ def seed(value: int) -> None:
 
 def compiler() -> bool | str:
     """`jit_compile` for this machine: only on a GPU, because XLA is slower than plain kernels on a CPU."""
-    return "auto" if tf.config.list_physical_devices("GPU") else False
+    return "auto" if tf.config.get_visible_devices("GPU") else False

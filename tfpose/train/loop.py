@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from tfpose import yaml_config
-from tfpose.config import Config
+from tfpose.config import Config, Train
 from tfpose.data import pipeline, undecodable
 from tfpose.data.source import Parts, load_parts
 from tfpose.models import count
@@ -138,6 +138,8 @@ def introduce(run: Run, replicas: int) -> None:
 def fit(run: Run, stretch: Stretch, state: dict) -> dict:
     """Trains from `state["epoch"]` to the end of a stretch; returns the state then."""
     start = max(stretch.start, state["epoch"])
+    if start == stretch.start:
+        state = state | {"best": None}  # losses of views of another size do not compare
     # A new size is a new graph: without this Keras would widen the old one to unknown shapes.
     run.trainee.train_function = run.trainee.test_function = None
     keeper = callbacks.Keeper(run.folder, run.system, run.config, state)
@@ -148,7 +150,7 @@ def fit(run: Run, stretch: Stretch, state: dict) -> dict:
             initial_epoch=start,
             steps_per_epoch=stretch.steps,
             validation_data=validation(run, stretch),
-            validation_freq=run.config.train.validate_every,
+            validation_freq=validated(run.config.train),
             shuffle=False,
             verbose=0,
             callbacks=[
@@ -161,6 +163,11 @@ def fit(run: Run, stretch: Stretch, state: dict) -> dict:
             ],
         )
     return keeper.state
+
+
+def validated(train: Train) -> list[int]:
+    """The epochs, counted from one, after which the validation loss is computed: every so many, and the last."""
+    return [e for e in range(1, train.epochs + 1) if e % train.validate_every == 0 or e == train.epochs]
 
 
 def samples(run: Run, stretch: Stretch, epoch: int):

@@ -40,12 +40,12 @@ def timeline(train: Train, size: tuple[int, int], people: int, replicas: int = 1
 
     ValueError where phases are out of order, a batch finds too few samples or is not a multiple of the replicas.
     """
-    if train.epochs < 1:
-        raise ValueError(f"train.epochs: found {train.epochs}; expected 1 or more")
     phases = [(p.start, p.size, p.batch) for p in train.phases] or [(0, size, train.batch)]
     starts = [p[0] for p in phases]
     if starts != sorted(set(starts)) or starts[0] != 0 or starts[-1] >= train.epochs:
         raise ValueError(f"train.phases: starts are {starts}; expected 0 first, rising, below epochs={train.epochs}")
+    if tuple(phases[-1][1]) != tuple(size):
+        raise ValueError(f"train.phases: the last size is {phases[-1][1]}; expected system.size, {size}")
     ends = [*starts[1:], train.epochs]
     for _, _, batch in phases:
         if batch < 1 or batch % replicas:
