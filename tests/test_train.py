@@ -248,3 +248,7 @@ def test_every_optimizer_of_the_configuration_takes_a_step_downhill(name):
 def test_a_half_precision_run_scales_its_loss(tmp_path):
     run = loop.assemble(tiny.config("train.precision=float16"), Path(tmp_path), ONE)
     assert isinstance(run.trainee.optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+def test_a_stepped_rate_that_never_falls_is_remarked_on():
+    assert "never falls" in loop.late_steps(Train(epochs=20)) and not loop.late_steps(Train(epochs=210))

@@ -79,9 +79,7 @@ def _holds(folder: Path, wanted: dict) -> bool:
     found = json.loads(manifest.read_text())
     complete = found.pop("complete")
     if found != wanted:
-        raise ValueError(
-            f"{folder}: expected the data set {wanted}, found {found}; name a new folder or remove this one"
-        )
+        raise ValueError(f"{folder}: expected the data set {wanted}, found {found}; set data.folder or remove this one")
     return complete
 
 

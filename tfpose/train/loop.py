@@ -133,6 +133,16 @@ def introduce(run: Run, replicas: int) -> None:
     print(f"{len(run.parts.validation.records):,} images, {pipeline.people(run.parts.validation.records):,} people")
     print(f"{run.config.train.epochs} epochs, {run.timeline.total:,} steps, {replicas} replica(s), ", end="")
     print(f"{run.config.train.precision}; {run.folder}", flush=True)
+    if remark := late_steps(run.config.train):
+        print(remark, flush=True)
+
+
+def late_steps(train: Train) -> str:
+    """A remark where a stepped learning rate never takes a step, as when only the epochs were changed; else nothing."""
+    at = train.schedule.at
+    if train.schedule.name != "steps" or any(epoch < train.epochs for epoch in at):
+        return ""
+    return f"note: the learning rate never falls: train.schedule.at is {list(at)}, train.epochs is {train.epochs}"
 
 
 def fit(run: Run, stretch: Stretch, state: dict) -> dict:
