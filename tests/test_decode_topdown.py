@@ -5,14 +5,14 @@ import pytest
 
 from tfpose import geometry
 from tfpose.decode import decoder
-from tfpose.decode.peaks import window
+from tfpose.decode.peaks import smoothed, window
 from tfpose.decode.topdown import decode
 from tfpose.skeleton import COCO17
 
 GRID, STRIDE = (64, 48), 4
 EXACT = [("parabola", 0), ("dark", 0)]
 SMOOTH = [("dark", 3), ("dark", 7), ("dark", 11), ("dark", 17)]
-ALL = [("none", 0), ("quarter", 0), *EXACT, *SMOOTH]
+ALL = [("none", 0), ("quarter", 0), ("second", 0), *EXACT, *SMOOTH]
 
 
 def gaussians(cells, grid=GRID, sigma=2.0):
@@ -136,7 +136,7 @@ def test_a_decoder_is_data():
     "change, message",
     [
         ({"name": "topdwn"}, "choose from topdown"),
-        ({"refine": "half"}, "none, quarter, parabola, dark"),
+        ({"refine": "half"}, "none, quarter, second, parabola, dark"),
         ({"refin": "dark"}, "its options are stride, refine, blur"),
         ({"blur": 4}, "3, 5, 7"),
         ({"refine": "quarter", "blur": 5}, "with 'dark'"),
@@ -146,3 +146,26 @@ def test_a_decoder_is_data():
 def test_a_wrong_decoder_names_the_choices(change, message):
     with pytest.raises(ValueError, match=message):
         decoder({"name": "topdown", "stride": 4, "refine": "dark"} | change)
+
+
+def test_the_second_refinement_goes_a_quarter_of_a_cell_towards_the_second_largest_value():
+    maps = np.zeros((1, 9, 9, 2), np.float32)
+    maps[0, 4, 4], maps[0, 7, 8, 0], maps[0, 4, 3, 1] = 1, 0.5, 0.5
+    found = geometry.stride(STRIDE).apply(decode(maps, STRIDE, "second")[0, :, :2])
+    np.testing.assert_allclose(found, [[4 + 0.25 * 0.8, 4 + 0.25 * 0.6], [3.75, 4]], atol=1e-6)
+
+
+def test_smoothed_maps_hide_a_single_bright_cell_and_keep_the_score_of_the_map():
+    maps = 0.8 * gaussians(np.full((1, 1, 2), 30.0))
+    maps[0, 5, 5, 0] = 0.9
+    assert decode(maps, STRIDE, "none")[0, 0].tolist() == pytest.approx([21.5, 21.5, 0.9])
+    assert decode(maps, STRIDE, "none", smooth=5)[0, 0].tolist() == pytest.approx([121.5, 121.5, 0.8])
+
+
+@pytest.mark.parametrize("width", [3, 5, 7, 9])
+def test_smoothing_is_opencvs_with_nothing_beyond_the_border(width):
+    cv2 = pytest.importorskip("cv2")
+    maps = np.random.default_rng(6).random((1, 12, 9, 1), np.float32)
+    deviation = 0 if width < 9 else 0.15 * width + 0.35  # newer releases have a table for 9 as well
+    expected = cv2.GaussianBlur(maps[0, :, :, 0], (width, width), deviation, borderType=cv2.BORDER_CONSTANT)
+    np.testing.assert_allclose(smoothed(maps, width)[0, :, :, 0], expected, atol=1e-6)

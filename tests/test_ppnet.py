@@ -13,7 +13,8 @@ import pytest
 import tensorflow as tf
 
 from tfpose.models import blocks, count
-from tfpose.models.ppnet import deployed, ppnet
+from tfpose.models.blocks import last_stage
+from tfpose.models.ppnet import ppnet
 
 COCO = (256, 192)
 FOUR = {"branches": 4, "strides": (2, 2, 2)}
@@ -109,14 +110,14 @@ def test_the_finest_branch_goes_on_as_features_and_heatmaps_mapped_back():
 
 def test_the_deployed_network_is_the_last_module_alone_with_the_same_weights():
     network = small(modules=3)
-    shipped = deployed(network)
+    shipped = last_stage(network)
     np.testing.assert_array_equal(values(shipped, photos())["heatmaps"], values(network, photos())["heatmaps/2"])
     assert list(shipped.output) == ["heatmaps"]
     assert {id(w) for w in shipped.weights} <= {id(w) for w in network.weights}
 
 
 def test_the_deployed_network_computes_nothing_that_it_does_not_use():
-    shipped = deployed(small())
+    shipped = last_stage(small())
     used = {id(kt._keras_history.operation) for op in shipped.operations for kt in _inputs(op)}
     assert [op.name for op in shipped.operations if id(op) not in used] == ["module2_heatmaps"]
 

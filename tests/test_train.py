@@ -14,7 +14,7 @@ import tensorflow as tf
 import tiny
 
 from tfpose import runners, yaml_config
-from tfpose.config import Optimizer, Phase, Schedule, Train
+from tfpose.config import Phase, Schedule, Train
 from tfpose.train import callbacks, checkpoint, loop, schedules
 from tfpose.train.fused import FusedBatchNormalization, training_network
 from tfpose.train.timeline import timeline
@@ -235,14 +235,6 @@ def test_a_phase_of_a_size_that_the_network_cannot_have_is_refused_at_once(tmp_p
 def test_the_learning_rate_follows_its_schedule(schedule, factors):
     rate = schedules.LearningRate(2.0, schedule, at=(25, 75), total=100)
     assert [float(rate(step)) / 2 for step in (0, 25, 75, 100)] == pytest.approx(factors, abs=1e-6)
-
-
-@pytest.mark.parametrize("name", ["rmsprop", "adam", "adamw", "sgd"])
-def test_every_optimizer_of_the_configuration_takes_a_step_downhill(name):
-    optimizer = schedules.optimizer(Optimizer(name, momentum=0.5, weight_decay=0.1), 0.1)
-    weight = keras.Variable([1.0])
-    optimizer.apply([keras.ops.ones(1)], [weight])
-    assert float(weight[0]) < 1
 
 
 def test_a_half_precision_run_scales_its_loss(tmp_path):

@@ -16,11 +16,11 @@ def network():
     """A deployed PPNet of 64 x 48 with random weights: 17 maps of 16 x 12."""
     import keras
 
-    from tfpose.models import ppnet
+    from tfpose.models import blocks, ppnet
 
     keras.utils.set_random_seed(3)
     options = {"modules": 2, "depth": 1, "width": 8, "stem_width": 8, "stem_blocks": 1, "stem_out": 16}
-    return ppnet.deployed(ppnet.ppnet(size=SIZE, keypoints=17, init_std=None, **options))
+    return blocks.last_stage(ppnet.ppnet(size=SIZE, keypoints=17, init_std=None, **options))
 
 
 def spec():

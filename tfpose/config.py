@@ -8,11 +8,30 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class PPNet:
+class TopDown:
+    """What every top-down system has: the view's size, the heatmaps it is taught and how they are decoded.
+
+    `sigma` is in cells; `refine` is the fraction of a cell; `blur` is DARK's own smoothing and `smooth` that of the
+    whole maps before anything else, both kernel widths in cells (odd, 0 for none).
+    """
+
+    size: tuple[int, int] = (256, 192)
+    sigma: float = 2.0
+    centre: Literal["cell", "exact"] = "cell"
+    refine: Literal["none", "quarter", "second", "parabola", "dark"] = "quarter"
+    blur: int = 0
+    smooth: int = 0
+
+    def __post_init__(self):
+        if self.sigma <= 0:
+            raise ValueError(f"system.sigma: found {self.sigma}; expected more than 0")
+
+
+@dataclass(frozen=True)
+class PPNet(TopDown):
     """PPNet M`modules`-D`depth`-W`width` (paper: arXiv text in §3; architecture options of its Tables I to IX)."""
 
     name: Literal["ppnet"] = "ppnet"
-    size: tuple[int, int] = (256, 192)
     modules: int = 2
     depth: int = 2
     width: int = 32
@@ -27,13 +46,10 @@ class PPNet:
     stem_out: int = 256
     # The paper says "normal distribution", its code 0.001; "he" is He's fan-out rule.
     init: Literal["paper", "he"] = "paper"
-    sigma: float = 2.0
-    centre: Literal["cell", "exact"] = "cell"
-    refine: Literal["none", "quarter", "parabola", "dark"] = "quarter"
-    blur: int = 0
 
     def __post_init__(self):
-        for option in ("modules", "depth", "width", "sigma"):
+        super().__post_init__()
+        for option in ("modules", "depth", "width"):
             if getattr(self, option) <= 0:
                 raise ValueError(f"system.{option}: found {getattr(self, option)}; expected more than 0")
 
@@ -95,9 +111,9 @@ class Augment:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """RMSprop as PyTorch defines its constants (rho 0.99, epsilon 1e-8), Adam, AdamW or SGD."""
+    """RMSprop and Adam as PyTorch defines them (decay in the gradient), AdamW, Muon (decay of the weights) or SGD."""
 
-    name: Literal["rmsprop", "adam", "adamw", "sgd"] = "rmsprop"
+    name: Literal["rmsprop", "adam", "adamw", "muon", "sgd"] = "rmsprop"
     learning_rate: float = 2.5e-4
     weight_decay: float = 0.0
     momentum: float = 0.0

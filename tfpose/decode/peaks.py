@@ -11,6 +11,8 @@ import numpy as np
 
 # Below this a value says nothing; it also makes zeros and the negatives of a quantized file safe to take the log of.
 FLOOR = 1e-10
+# OpenCV's Gaussians over 3, 5 and 7 cells, in 64ths: cv2.getGaussianKernel(width, 0).
+SMALL = {1: (16, 32, 16), 2: (4, 16, 24, 16, 4), 3: (2, 7, 14, 18, 14, 7, 2)}
 # A peak is never moved further than this, in cells: what lies beyond is noise on a flat map.
 LIMIT = 1.0
 
@@ -35,6 +37,14 @@ def quarter(heatmaps: np.ndarray, cells: np.ndarray, blur: int) -> np.ndarray:  
     change = np.stack([around[..., 1, 2] - around[..., 1, 0], around[..., 2, 1] - around[..., 0, 1]], axis=-1)
     inside = (cells > 0) & (cells < _extent(heatmaps) - 1)
     return 0.25 * np.sign(change) * inside
+
+
+def second(heatmaps: np.ndarray, cells: np.ndarray, blur: int) -> np.ndarray:  # noqa: ARG001
+    """A quarter of a cell towards the cell with the second largest value of the whole map (Chen et al. 2018, CPN)."""
+    rows = heatmaps.reshape(len(heatmaps), -1, heatmaps.shape[3]).copy()
+    np.put_along_axis(rows, (cells[..., 1] * heatmaps.shape[2] + cells[..., 0])[:, None], -np.inf, axis=1)
+    towards = largest(rows.reshape(heatmaps.shape))[0] - cells
+    return 0.25 * towards / np.hypot(*np.moveaxis(towards, -1, 0))[..., None]
 
 
 def parabola(heatmaps: np.ndarray, cells: np.ndarray, blur: int) -> np.ndarray:  # noqa: ARG001
@@ -64,7 +74,28 @@ def dark(heatmaps: np.ndarray, cells: np.ndarray, blur: int) -> np.ndarray:
     return np.where(hill[..., None], np.clip(middle + top - cells, -LIMIT, LIMIT), 0)
 
 
-REFINEMENTS = {"none": none, "quarter": quarter, "parabola": parabola, "dark": dark}
+REFINEMENTS = {"none": none, "quarter": quarter, "second": second, "parabola": parabola, "dark": dark}
+
+
+def smoothed(heatmaps: np.ndarray, width: int) -> np.ndarray:
+    """Heatmaps (N, h, w, K) smoothed by a Gaussian over `width` cells, odd; beyond the border they are 0.
+
+    Its deviation is the one that OpenCV takes for that width, as RSN's and CPN's authors do before they look for peaks.
+    """
+    down, across = (_band(side, width // 2).astype(heatmaps.dtype) for side in heatmaps.shape[1:3])
+    count, height, columns, channels = heatmaps.shape
+    rows = down @ heatmaps.reshape(count, height, columns * channels)
+    return across @ rows.reshape(heatmaps.shape)
+
+
+@functools.cache
+def _band(side: int, radius: int) -> np.ndarray:
+    # Row i gathers the cells around i.
+    weights = _gaussian(radius)
+    rows = np.zeros((side, side + 2 * radius))
+    for i in range(side):
+        rows[i, i : i + 2 * radius + 1] = weights
+    return rows[:, radius : radius + side]
 
 
 def window(heatmaps: np.ndarray, cells: np.ndarray, radius: int) -> np.ndarray:
@@ -86,10 +117,17 @@ def smoothers(width: int) -> np.ndarray:
     return np.stack([_smoother(r, width // 2) for r in range(1 + width // 2)])
 
 
-def _smoother(radius: int, most: int) -> np.ndarray:
+def _gaussian(radius: int) -> np.ndarray:
+    # The weights that OpenCV takes for a kernel of this width, the smallest from its table.
+    if radius in SMALL:
+        return np.array(SMALL[radius]) / 64
     span = np.arange(-radius, radius + 1)
     weights = np.exp(-(span**2) / (2 * (0.3 * radius + 0.5) ** 2))
-    weights = np.pad(weights / weights.sum(), most - radius)
+    return weights / weights.sum()
+
+
+def _smoother(radius: int, most: int) -> np.ndarray:
+    weights = np.pad(_gaussian(radius), most - radius)
     return np.stack([np.pad(weights, (i, 4 - i)) for i in range(5)])
 
 

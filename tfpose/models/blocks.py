@@ -13,6 +13,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 EXPANSION = 4  # a bottleneck's outer channels for each inner one
+OUTPUT_STD = 0.001
 
 
 def normalise(image, *, name="normalise"):
@@ -99,3 +100,16 @@ def _add_relu(x, y, filters, *, name, init_std):
 def upsample(x, factor, *, name):
     """Return `x` with every cell repeated `factor` times down and across."""
     return layers.UpSampling2D(factor, interpolation="nearest", name=name)(x)
+
+
+def heatmaps(x, keypoints, kernel, *, name):
+    """Return heatmaps (B, H, W, keypoints) float32 of the features `x`, by one convolution with bias."""
+    # float32 in every precision: outputs are what losses and decoders read.
+    # They start near zero by any rule: large ones would fill Adam's second moments for thousands of steps.
+    return conv(x, keypoints, kernel, bias=True, init_std=OUTPUT_STD, dtype="float32", name=name)
+
+
+def last_stage(network):
+    """Return the network that is shipped: the same layers and weights, of "heatmaps/0", "heatmaps/1" ... the last."""
+    last = max(network.output, key=lambda key: int(key.rpartition("/")[2]))
+    return keras.Model(network.input, {"heatmaps": network.output[last]}, name=network.name)

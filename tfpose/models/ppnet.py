@@ -19,7 +19,6 @@ UNITS = {"block": blocks.residual_block, "bottleneck": blocks.bottleneck}
 EXPANSIONS = {"block": 1, "bottleneck": blocks.EXPANSION}
 SKIPS = ("input", "branch")
 STEM_STRIDE = 4
-OUTPUT_STD = 0.001
 
 
 def ppnet(
@@ -135,10 +134,7 @@ def head(x, keypoints, width, init_std, name):
     features = blocks.conv_bn_relu(x, x.shape[-1], 1, init_std=init_std, name=f"{name}_head_fc")  # 64x48x32
     x = blocks.conv_bn_relu(features, width, 3, init_std=init_std, name=f"{name}_head_conv1")
     x = blocks.conv_bn_relu(x, width, 3, init_std=init_std, name=f"{name}_head_conv2")
-    # float32 in every precision: outputs are what losses and decoders read.
-    # They start near zero by any rule: large ones would fill Adam's second moments for thousands of steps.
-    maps = blocks.conv(x, keypoints, 1, bias=True, init_std=OUTPUT_STD, dtype="float32", name=f"{name}_heatmaps")
-    return features, maps  # 64x48x32, 64x48x17
+    return features, blocks.heatmaps(x, keypoints, 1, name=f"{name}_heatmaps")  # 64x48x32, 64x48x17
 
 
 def feedback(features, heatmaps, init_std, name):
@@ -147,12 +143,6 @@ def feedback(features, heatmaps, init_std, name):
     a = blocks.conv(features, channels, 1, bias=True, init_std=init_std, name=f"{name}_feedback_features")
     b = blocks.conv(heatmaps, channels, 1, bias=True, init_std=init_std, name=f"{name}_feedback_heatmaps")
     return layers.Add(name=f"{name}_feedback_add")([a, b])
-
-
-def deployed(network):
-    """Return the network that is shipped: the same layers and weights, the last module's maps alone, as "heatmaps"."""
-    last = max(network.output, key=lambda key: int(key.rpartition("/")[2]))
-    return keras.Model(network.input, {"heatmaps": network.output[last]}, name=network.name)
 
 
 def _chain(strides):

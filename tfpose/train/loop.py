@@ -21,7 +21,7 @@ from tfpose.data.source import Parts, load_parts
 from tfpose.models import count
 from tfpose.skeleton import skeleton
 from tfpose.systems.base import PoseSystem, system
-from tfpose.train import callbacks, checkpoint, devices, pictures, schedules
+from tfpose.train import callbacks, checkpoint, devices, optimizers, pictures, schedules
 from tfpose.train.fused import training_network
 from tfpose.train.timeline import Stretch, Timeline, timeline
 from tfpose.train.trainee import Trainee
@@ -104,7 +104,7 @@ def assemble(config: Config, folder: Path, strategy) -> Run:
         if config.train.initial_weights:
             start_from(network, config.train.initial_weights)
         trainee = Trainee(network, method, replicas)
-        optimizer = schedules.optimizer(config.train.optimizer, rate)
+        optimizer = optimizers.optimizer(config.train.optimizer, rate)
         if config.train.precision == "float16":  # its smallest gradients would be zero
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         trainee.compile(optimizer=optimizer, jit_compile=devices.compiler())

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfpose.config import Optimizer, Schedule
+from tfpose.config import Schedule
 
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
@@ -31,15 +31,3 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         return {"base": self.base, "schedule": self.schedule, "at": self.at, "total": self.total}
-
-
-def optimizer(options: Optimizer, rate: LearningRate) -> keras.optimizers.Optimizer:
-    """The optimizer of a configuration, with the constants that PyTorch recipes mean (RMSprop: alpha 0.99)."""
-    decay = options.weight_decay or None
-    if options.name == "rmsprop":
-        return keras.optimizers.RMSprop(rate, rho=0.99, epsilon=1e-8, momentum=options.momentum, weight_decay=decay)
-    if options.name == "adam":
-        return keras.optimizers.Adam(rate, epsilon=1e-8, weight_decay=decay)
-    if options.name == "adamw":
-        return keras.optimizers.AdamW(rate, epsilon=1e-8, weight_decay=options.weight_decay)
-    return keras.optimizers.SGD(rate, momentum=options.momentum, weight_decay=decay)

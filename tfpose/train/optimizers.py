@@ -1,0 +1,87 @@
+"""The optimizers of a configuration: Keras's own where it means what the recipe means, else its update, rewritten.
+
+PyTorch recipes name Adam and RMSprop; Keras computes both slightly differently, and weight decay altogether.
+"""
+
+import keras
+from keras import ops
+
+from tfpose.config import Optimizer
+
+
+class Adam(keras.optimizers.Adam):
+    """Adam as PyTorch computes it: weight decay is added to the gradient, epsilon to the corrected root."""
+
+    def __init__(self, learning_rate, *, decay: float = 0.0, **options):
+        super().__init__(learning_rate, **options)
+        self.decay = decay
+
+    def update_step(self, gradient, variable, learning_rate):
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        gradient = ops.cast(gradient, variable.dtype) + self.decay * variable
+        m = self._momentums[self._get_variable_index(variable)]
+        v = self._velocities[self._get_variable_index(variable)]
+        self.assign_add(m, (gradient - m) * (1 - self.beta_1))
+        self.assign_add(v, (ops.square(gradient) - v) * (1 - self.beta_2))
+        m_hat = m / (1 - ops.power(ops.cast(self.beta_1, variable.dtype), step))
+        v_hat = v / (1 - ops.power(ops.cast(self.beta_2, variable.dtype), step))
+        rate = ops.cast(learning_rate, variable.dtype)
+        self.assign_sub(variable, rate * m_hat / (ops.sqrt(v_hat) + self.epsilon))
+
+    def get_config(self):
+        return super().get_config() | {"decay": self.decay}
+
+
+class RMSprop(keras.optimizers.RMSprop):
+    """RMSprop as PyTorch computes it: weight decay is added to the gradient, epsilon to the root, not under it."""
+
+    def __init__(self, learning_rate, *, decay: float = 0.0, **options):
+        super().__init__(learning_rate, **options)
+        self.decay = decay
+
+    def update_step(self, gradient, variable, learning_rate):
+        gradient = ops.cast(gradient, variable.dtype) + self.decay * variable
+        index, rate = self._get_variable_index(variable), ops.cast(learning_rate, variable.dtype)
+        v = self._velocities[index]
+        self.assign(v, self.rho * v + (1 - self.rho) * ops.square(gradient))
+        step = gradient / (ops.sqrt(v) + self.epsilon)
+        if self.momentum > 0:
+            momentum = self._momentums[index]
+            self.assign(momentum, self.momentum * momentum + step)
+            step = momentum
+        self.assign_sub(variable, rate * step)
+
+    def get_config(self):
+        return super().get_config() | {"decay": self.decay}
+
+
+class Muon(keras.optimizers.Muon):
+    """Muon (Jordan et al. 2024) for convolutions: each kernel is the matrix (height * width * in, out).
+
+    Its update has the size of Adam's, so that one learning rate and one decay serve both (Liu et al. 2025, Eq. 4).
+    Biases, batch norm and the layers that give heatmaps are updated by AdamW.
+    """
+
+    def _should_use_adamw(self, variable):
+        return len(variable.shape) not in (2, 4) or "heatmaps" in variable.path
+
+    def _muon_update_step(self, gradient, variable, lr, m):
+        self.assign_add(m, gradient + m * (self.momentum - 1))
+        gradient = gradient + self.momentum * m
+        matrix = ops.reshape(gradient, (-1, variable.shape[-1]))
+        update = self.zeropower_via_newtonschulz5(matrix, self.ns_steps)
+        self.assign_sub(variable, ops.reshape(self.lr_adjust(lr * update), variable.shape))
+
+
+def optimizer(options: Optimizer, rate) -> keras.optimizers.Optimizer:
+    """The optimizer of a configuration at a learning rate or schedule; RMSprop's constant is PyTorch's (alpha 0.99)."""
+    decay = options.weight_decay
+    if options.name == "rmsprop":
+        return RMSprop(rate, rho=0.99, epsilon=1e-8, momentum=options.momentum, decay=decay)
+    if options.name == "adam":
+        return Adam(rate, epsilon=1e-8, decay=decay)
+    if options.name == "adamw":
+        return keras.optimizers.AdamW(rate, epsilon=1e-8, weight_decay=decay)
+    if options.name == "muon":
+        return Muon(rate, epsilon=1e-8, weight_decay=decay, adam_weight_decay=decay)
+    return keras.optimizers.SGD(rate, momentum=options.momentum, weight_decay=decay or None)
