@@ -9,7 +9,7 @@ from tfpose.data import augment
 from tfpose.skeleton import COCO17
 
 MANY = 4000
-STILL = Augment(rotation=0, rotation_chance=0, scale=0, mirror=0, half_body=0)
+STILL = Augment(rotation=0, rotation_chance=0, scale=(1, 1), mirror=0, half_body=0)
 
 
 def people(count: int = MANY) -> tuple[np.ndarray, np.ndarray]:
@@ -61,9 +61,22 @@ def test_turning_around_reaches_every_angle():
 
 
 def test_scales_of_the_box_are_clipped_about_one():
-    scale = 1 / draw(Augment(scale=0.35)).scale
+    scale = 1 / draw(Augment(scale=(0.65, 1.35))).scale
     assert scale.min() == pytest.approx(0.65) and scale.max() == pytest.approx(1.35)
     assert abs(np.median(scale) - 1) < 0.02
+
+
+def test_uniform_scales_fill_a_range_that_is_not_about_one():
+    scale = 1 / draw(Augment(scale=(0.7, 1.35), scale_kind="uniform")).scale
+    assert np.histogram(scale, 5, (0.7, 1.35))[0].min() > MANY / 5 * 0.85
+
+
+def test_boxes_grow_about_their_centres_by_up_to_their_fractions():
+    boxes = draw(Augment(extension=(0.6, 0.8), half_body=0)).boxes
+    growth = boxes[:, 2:] / [50, 110] - 1
+    assert (growth >= 0).all() and np.allclose(growth.max(axis=0), (0.6, 0.8), atol=0.01)
+    assert abs(np.corrcoef(growth.T)[0, 1]) < 0.06
+    np.testing.assert_allclose(boxes[:, :2] + boxes[:, 2:] / 2, np.tile([35, 75], (MANY, 1)), atol=1e-3)
 
 
 def test_shifts_are_within_their_fraction():

@@ -46,8 +46,8 @@ def test_overrides_win_over_the_file_and_the_last_wins(tmp_path):
 
 
 def test_numbers_may_be_written_as_people_write_them():
-    config = yaml_config.defaults(("train.optimizer.learning_rate=1e-3", "data.padding=1", "augment.scale=.5"))
-    assert (config.train.optimizer.learning_rate, config.data.padding, config.augment.scale) == (1e-3, 1.0, 0.5)
+    config = yaml_config.defaults(("train.optimizer.learning_rate=1e-3", "data.padding=1", "augment.rotation=30"))
+    assert (config.train.optimizer.learning_rate, config.data.padding, config.augment.rotation) == (1e-3, 1.0, 30.0)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_a_published_network_is_trained_by_the_recipe(name):
     assert train.batch == (24 if name == "m4-d3-w48_384x288_coco" else 32)
     assert (train.optimizer.name, train.optimizer.learning_rate, train.schedule.factor) == ("rmsprop", 2.5e-4, 0.1)
     assert config.system.sigma == (3 if large else 2) and config.data.padding == 1.25
-    assert (config.augment.rotation, config.augment.scale) == ((30, 0.25) if mpii else (45, 0.35))
+    assert (config.augment.rotation, config.augment.scale) == ((30, (0.75, 1.25)) if mpii else (45, (0.65, 1.35)))
 
 
 def test_a_file_holds_differences_only():

@@ -91,15 +91,20 @@ class Data:
 
 @dataclass(frozen=True)
 class Augment:
-    """Chance in training: degrees, fractions (`scale` of the box), chances in [0, 1]. Defaults: PPNet's for COCO."""
+    """Chance in training: degrees, factors and fractions of the box, chances in [0, 1]. Defaults: PPNet's for COCO.
+
+    `scale` is the range of the box's factor; "normal" has its middle, and half its width as the deviation. `extension`
+    is how much the box may grow in width and in height, each by its own chance.
+    """
 
     rotation: float = 45.0
     rotation_kind: Literal["normal", "uniform"] = "normal"
     rotation_limit: float = 90.0
     rotation_chance: float = 0.6
     turn_around_chance: float = 0.0
-    scale: float = 0.35
+    scale: tuple[float, float] = (0.65, 1.35)
     scale_kind: Literal["normal", "uniform"] = "normal"
+    extension: tuple[float, float] = (0.0, 0.0)
     shift: float = 0.0
     mirror: float = 0.5
     half_body: float = 0.3
@@ -107,6 +112,10 @@ class Augment:
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
+
+    def __post_init__(self):
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError(f"augment.scale: found {list(self.scale)}; expected a range of factors, as in [0.65, 1.35]")
 
 
 @dataclass(frozen=True)

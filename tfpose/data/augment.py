@@ -35,16 +35,26 @@ def draw(augment, keypoints, boxes, padding: float, skeleton, seed) -> Draws:
     chance = tf.random.stateless_uniform([12, count], seed)
     normal = tf.random.stateless_normal([2, count], seed + [0, 1])
     spread = chance[:4] * 2 - 1
+    boxes = _extended(augment, boxes, seed + [0, 3])
     boxes, padding = _half_body(augment, keypoints, boxes, padding, skeleton, chance[4], chance[5])
     turn = normal[0] if augment.rotation_kind == "normal" else spread[0]
     turn = tf.clip_by_value(turn * augment.rotation, -augment.rotation_limit, augment.rotation_limit)
     turn = tf.where(chance[6] < augment.rotation_chance, turn, 0.0)
     turn = tf.where(chance[7] < augment.turn_around_chance, spread[1] * 180, turn)
+    low, high = augment.scale
     scale = normal[1] if augment.scale_kind == "normal" else spread[2]
     # The published code scales the box, so a scale above one shows the person smaller.
-    scale = 1 / (1 + tf.clip_by_value(scale * augment.scale, -augment.scale, augment.scale))
+    scale = 1 / tf.clip_by_value((low + high) / 2 + scale * (high - low) / 2, low, high)
     shift = tf.stack([spread[3], chance[8] * 2 - 1], axis=1) * augment.shift
     return Draws(boxes, padding, turn, scale, shift, chance[9] < augment.mirror, _colour(augment, count, seed + [0, 2]))
+
+
+def _extended(augment, boxes, seed):
+    """Boxes (P, 4) that have grown about their centres, in width and in height."""
+    if not any(augment.extension):
+        return boxes
+    growth = boxes[:, 2:] * tf.random.stateless_uniform(tf.shape(boxes[:, 2:]), seed) * augment.extension
+    return tf.concat([boxes[:, :2] - growth / 2, boxes[:, 2:] + growth], axis=1)
 
 
 def _half_body(augment, keypoints, boxes, padding, skeleton, chance, which):
