@@ -67,6 +67,15 @@ def test_a_published_network_has_its_weights_and_its_cost(name):
 
 
 @ALL
+def test_the_published_cost_is_met_to_the_last_printed_digit(name):
+    (weights, gi), published = PUBLISHED[name], load(name).published
+    assert published.source.startswith("table") and published.gflops
+    for found, printed in ((weights / 1e6, published.parameters), (gi, published.gflops)):
+        digit = 10 ** -len(str(printed).partition(".")[2])  # the paper rounds some and cuts others
+        assert not printed or abs(found - printed) < digit
+
+
+@ALL
 def test_the_name_of_a_configuration_says_what_is_in_it(name):
     config = load(name)
     options, (variant, size, data) = config.system, name.split("_")

@@ -83,3 +83,9 @@ def test_a_grid_of_any_size_is_refused():
 def test_kernels_that_are_not_known_are_refused(layer):
     with pytest.raises(ValueError, match="with kernels"):
         count.macs(network(layer))
+
+
+def test_counting_transposed_convolutions_by_their_output_is_stride_squared_times_too_much():
+    image = keras.Input((8, 6, 16))
+    model = keras.Model(image, layers.Conv2DTranspose(5, 4, strides=2, padding="same")(image))
+    assert count.macs(model, scattered_by_output=True) == 4 * count.macs(model)

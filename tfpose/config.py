@@ -192,6 +192,15 @@ class Export:
 
 
 @dataclass(frozen=True)
+class Published:
+    """What the paper prints for the network, millions of parameters and its GFLOPs; 0 where it prints nothing."""
+
+    source: str = ""
+    parameters: float = 0.0
+    gflops: float = 0.0
+
+
+@dataclass(frozen=True)
 class Config:
     """A whole run."""
 
@@ -201,6 +210,7 @@ class Config:
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
     export: Export = Export()
+    published: Published = Published()
     seed: int = 0
 
     def __post_init__(self):

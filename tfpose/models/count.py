@@ -35,13 +35,15 @@ def parameters(model) -> tuple[int, int]:
     return _weights(model.trainable_weights), _weights(kernels.values())
 
 
-def macs(model) -> int:
+def macs(model, *, scattered_by_output=False) -> int:
     """Return the multiply-accumulates of one image through every layer of `model`.
 
+    `scattered_by_output` counts transposed convolutions by their output, as HRNet's summary tool does: stride x stride
+    times what is computed, and what SimpleBaseline's published figures are.
     Raises ValueError where a layer's grid is not known (build the network for a fixed size) and where a layer has
     kernels of a kind that is not counted here.
     """
-    return sum(_macs(node) for node in _calls(model))
+    return sum(_macs(node, scattered_by_output) for node in _calls(model))
 
 
 def table(model) -> list[Row]:
@@ -62,11 +64,12 @@ def _calls(model):
     return [node for _, nodes in sorted(model._nodes_by_depth.items(), reverse=True) for node in nodes]
 
 
-def _macs(node):
+def _macs(node, scattered_by_output=False):
     layer = node.operation
     if not _has_kernel(layer):
         return 0
-    grid = (node.input_tensors if isinstance(layer, SCATTERING) else node.output_tensors)[0].shape[1:-1]
+    by_input = isinstance(layer, SCATTERING) and not scattered_by_output
+    grid = (node.input_tensors if by_input else node.output_tensors)[0].shape[1:-1]
     if None in grid:
         raise ValueError(f"{layer.name}: its grid is {grid}, expected numbers; build the network for a fixed size")
     return math.prod(grid) * math.prod(layer.kernel.shape)

@@ -2,9 +2,19 @@
 
 import abc
 import importlib
+from dataclasses import dataclass
 
 from tfpose.skeleton import Skeleton
 from tfpose.spec import PoseSpec
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How a paper counts its GFLOPs: of how many multiply-accumulates one is, and what it counts too often."""
+
+    unit: int = 2**30
+    scattered_by_output: bool = False
+    text: str = "2^30 multiply-accumulates"
 
 
 class PoseSystem(abc.ABC):
@@ -18,6 +28,7 @@ class PoseSystem(abc.ABC):
     terms: tuple[str, ...]
     size: tuple[int, int]
     skeleton: Skeleton
+    counting = Counting()
 
     @abc.abstractmethod
     def build(self, size: tuple[int | None, int | None] | None = None):
