@@ -9,7 +9,7 @@ VERSION = (ROOT / "tfpose" / "__init__.py").read_text().split('__version__ = "')
 
 TENSORFLOW = "tensorflow==2.21.*"
 # OpenCV is an option everywhere: where it is installed, warps are several times faster.
-TRAIN = [TENSORFLOW, "keras==3.15.*", "pycocotools>=2.0.8", "tensorboard", "opencv-python-headless"]
+TRAIN = [TENSORFLOW, "keras==3.15.*", "pycocotools>=2.0.8", "tensorboard", "opencv-python-headless", "scipy>=1.13"]
 EDGE = ["ai-edge-litert>=2.0"]
 SERVE = [TENSORFLOW]  # a SavedModel needs nothing else
 QUANTIZE = ["tensorflow-model-optimization==0.8.1", "tf-keras==2.21.*", *EDGE]

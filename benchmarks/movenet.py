@@ -30,7 +30,7 @@ def main() -> None:
     square = dataclasses.replace(spec, size=(192, 192), padding=1.0)
     rows = {
         "tfpose int8": Predictor(spec, ours, warp=fast_warp()),
-        "tfpose int8, flip": Predictor(spec, ours, flip=True, warp=fast_warp()),
+        "tfpose int8, flip": Predictor(spec, ours, flip="aligned", warp=fast_warp()),
         "MoveNet int8, box": Straight(square, movenet, warp=fast_warp()),
         "MoveNet int8, box x 1.25": Straight(dataclasses.replace(square, padding=1.25), movenet, warp=fast_warp()),
     }

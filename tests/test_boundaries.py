@@ -31,7 +31,7 @@ ALLOWED = {
     "litert": (NUMPY | {"ai_edge_litert"}, set()),
     "runners": (NUMPY | {"tensorflow", "keras"}, FRAME | {"litert"}),
     "evaluate": (NUMPY | {"pycocotools"}, FRAME | {"predict", "metrics", "progress"}),
-    "data": (TENSORFLOW, FRAME | {"config", "draw", "progress"}),
+    "data": (TENSORFLOW | {"scipy"}, FRAME | {"config", "draw", "progress"}),
     "encode": (TENSORFLOW, FRAME),
     "models": ({"keras"}, set()),
     "losses": ({"keras"}, set()),
@@ -48,7 +48,10 @@ ALLOWED = {
     ),
 }
 # These put everything together, and leave every language to the parts.
-FRONT = {"": NUMPY, "cli": NUMPY, "jobs": NUMPY | {"keras"}, "predictions": NUMPY | {"cv2"}}
+FRONT = {
+    **dict.fromkeys(("", "cli", "protocol", "show"), NUMPY),
+    **{"jobs": NUMPY | {"keras"}, "predictions": NUMPY | {"cv2"}},
+}
 FILES = sorted((ROOT / "tfpose").rglob("*.py"))
 EDGE = sorted((ROOT / "tflite").glob("*.py"))
 names = pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tfpose import yaml_config
-from tfpose.config import PPNet
+from tfpose.config import Mpii, PPNet
 from tfpose.models import count
 from tfpose.skeleton import skeleton
 from tfpose.systems.base import system
@@ -107,6 +107,13 @@ def test_a_published_network_is_trained_by_the_recipe(name):
     assert (train.optimizer.name, train.optimizer.learning_rate, train.schedule.factor) == ("rmsprop", 2.5e-4, 0.1)
     assert config.system.sigma == (3 if large else 2) and config.data.padding == 1.25
     assert (config.augment.rotation, config.augment.scale) == ((30, (0.75, 1.25)) if mpii else (45, (0.65, 1.35)))
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if name.endswith("mpii")])
+def test_mpii_is_read_and_judged_by_the_published_protocol(name):
+    config = load(name)
+    assert config.data.mpii == Mpii(origin=1, lowered=15.0) and config.data.validation.heads.endswith("gt_valid.mat")
+    assert config.evaluate.metric == "pckh"
 
 
 def test_a_file_holds_differences_only():

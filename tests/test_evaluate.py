@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tfpose import evaluate, geometry
+from tfpose.metrics.nms import Nms
 from tfpose.metrics.oks import oks
 from tfpose.metrics.pck import pck
 from tfpose.predict import Predictor
@@ -100,6 +101,28 @@ def test_a_detection_that_misses_a_person_costs_recall(tmp_path):
     made = evaluate.evaluate(Predictor(SPEC, perfect(seen)), split, annotations(split), detections=boxes, bar=quiet)
     assert made.figures["AR"] == pytest.approx(4 / 6)
     assert made.results[0]["score"] == pytest.approx(0.9, abs=0.05)
+
+
+def test_who_is_detected_twice_costs_precision_until_nms_drops_or_lowers_the_second(tmp_path):
+    split = records(tmp_path, people=(1, 1, 1))
+    again = [
+        Record(r.image_id, r.path, *(np.repeat(a, 2, 0) for a in (r.keypoints, r.boxes)), r.annotation_ids)
+        for r in split
+    ]
+    scores = [(0.9, 0.8), (0.7, 0.6), (0.5, 0.4)]
+    boxes = [
+        {"image_id": r.image_id, "category_id": 1, "bbox": r.boxes[0], "score": s}
+        for r, t in zip(split, scores)
+        for s in t
+    ]
+
+    def made(kind):
+        network = Predictor(SPEC, perfect(again))
+        return evaluate.evaluate(network, split, annotations(split), detections=boxes, nms=Nms(kind, 0.5), bar=quiet)
+
+    assert made("none").figures["AP"] < 0.8 and len(made("none").results) == 6
+    assert made("hard").figures["AP"] > 0.99 and len(made("hard").results) == 3
+    assert made("soft").figures["AP"] > 0.99 and len(made("soft").results) == 6
 
 
 def test_results_for_other_images_are_refused(tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpose.losses import heatmap_mse
+from tfpose.losses import HARDEST, hardest_mse, heatmap_mse
 
 
 def maps(seed, shape=(2, 4, 3, 5)):
@@ -51,3 +51,46 @@ def test_sixteen_bit_heatmaps_are_judged_in_float32():
     assert keras.backend.standardize_dtype(loss.dtype) == "float32"
     exact = 0.5 * np.mean((keras.ops.convert_to_numpy(keras.ops.cast(output, "float32")) - maps(1)) ** 2)
     assert float(loss) == pytest.approx(exact, rel=1e-6)
+
+
+def test_without_weights_every_heatmap_counts():
+    every = np.ones((2, 5), "float32")
+    assert float(heatmap_mse(maps(0), maps(1))) == pytest.approx(float(heatmap_mse(maps(0), maps(1), every)))
+
+
+MANY = (2, 4, 3, 17)
+
+
+def by_hand(target, output, weight):
+    errors = weight * np.mean((output - target) ** 2, axis=(1, 2))
+    return np.mean([np.mean(np.sort(row)[-HARDEST:]) for row in errors]) / 2
+
+
+@pytest.mark.parametrize("known", [17, 8, 3, 0])
+def test_the_hardest_keypoints_are_the_eight_worst_known_ones_of_each_person(known):
+    weight = np.zeros((2, 17), "float32")
+    weight[:, :known] = 1
+    target, output = maps(0, MANY), maps(1, MANY)
+    assert float(hardest_mse(target, output, weight)) == pytest.approx(by_hand(target, output, weight), rel=1e-6)
+
+
+def test_an_easy_or_unknown_keypoint_gets_no_gradient_from_the_hardest():
+    weight = np.ones((2, 17), "float32")
+    weight[0, 16] = 0
+    output = tf.Variable(np.ones(MANY, "float32") * np.arange(17, dtype="float32"))
+    with tf.GradientTape() as tape:
+        loss = hardest_mse(np.zeros(MANY), output, weight)
+    taught = tape.gradient(loss, output).numpy().any(axis=(1, 2))
+    assert taught.tolist() == [[8 <= k < 16 for k in range(17)], [k >= 9 for k in range(17)]]
+
+
+def test_the_hardest_of_fewer_than_eight_keypoints_are_all_of_them():
+    weight = np.ones((2, 5), "float32")
+    assert float(hardest_mse(maps(0), maps(1), weight)) == pytest.approx(float(heatmap_mse(maps(0), maps(1), weight)))
+
+
+def test_the_hardest_of_a_batch_in_two_halves_cost_their_mean():
+    weight = np.random.default_rng(3).integers(0, 2, (2, 17)).astype("float32")
+    target, output = maps(0, MANY), maps(1, MANY)
+    halves = [hardest_mse(target[i : i + 1], output[i : i + 1], weight[i : i + 1]) for i in range(2)]
+    assert float(hardest_mse(target, output, weight)) == pytest.approx(float(sum(halves)) / 2)

@@ -5,7 +5,10 @@ import json
 import folders
 import numpy as np
 import pytest
+import tiny
+from scipy import io as scipy_io
 
+from tfpose import jobs, yaml_config
 from tfpose.data import mpii
 from tfpose.skeleton import MPII16
 
@@ -41,6 +44,34 @@ def test_a_joint_that_is_not_visible_is_absent_and_zero(tmp_path):
     assert keypoints[0].tolist() == [0, 0, 0] and keypoints[1].tolist() == [11, 21, 2]
 
 
+def test_a_file_counted_from_one_gives_the_same_people_as_one_counted_from_zero(tmp_path):
+    ones = entry(joints=[[x + 1, y + 1] for x, y in JOINTS], center=[51, 41], head_box=[11, 21, 31, 51])
+    zero = load(tmp_path, [entry(head_box=[10, 20, 30, 50])]).records[0]
+    one = load(tmp_path, [ones], origin=1).records[0]
+    for name in ("keypoints", "boxes", "heads"):
+        np.testing.assert_allclose(getattr(one, name), getattr(zero, name))
+
+
+def test_a_box_is_lowered_in_proportion_to_the_scale(tmp_path):
+    record = load(tmp_path, [entry()], lowered=15.0).records[0]
+    np.testing.assert_allclose(record.boxes, [[20, 10 + 15 * 0.3, 60, 60]], rtol=1e-6)
+
+
+def test_a_head_box_is_read_as_corners_and_kept_as_a_box(tmp_path):
+    people = [entry(head_box=[10, 20, 40, 60]), entry(), entry(head_box=[0, 0, 0, 0])]
+    assert load(tmp_path, people).records[0].heads == ((10, 20, 30, 40), None, None)
+
+
+def test_the_heads_of_a_companion_file_go_to_the_people_in_their_order(tmp_path):
+    corners = np.array([[[1, 2], [11, 22]], [[3, 4], [33, 44]], [[5, 6], [25, 26]]])  # people, corner, x or y
+    scipy_io.savemat(tmp_path / "gt.mat", {"headboxes_src": corners.transpose(1, 2, 0)})
+    people = [entry("000002.jpg"), entry(), entry("000002.jpg")]
+    records = load(tmp_path, people, heads=tmp_path / "gt.mat").records
+    assert [r.heads for r in records] == [((3, 4, 30, 40),), ((1, 2, 10, 20), (5, 6, 20, 20))]
+    with pytest.raises(ValueError, match=r"3 head boxes, but 2 people in .*people\.json; are the files a pair"):
+        load(tmp_path, people[:2], heads=tmp_path / "gt.mat")
+
+
 def test_a_person_without_joints_is_ignored_not_trained_on(tmp_path):
     record = load(tmp_path, [entry(joints_vis=[0] * 16)]).records[0]
     assert len(record.boxes) == 0 and record.ignore_mask().sum() == 60 * 60
@@ -53,6 +84,7 @@ BROKEN = {
     "not finite numbers": entry(center=[1, None]),
     "its box has no area": entry(scale=-1),
     "expected a file name": entry(image=5),
+    "its head_box is [1, 2]": entry(head_box=[1, 2]),
 }
 
 
@@ -97,3 +129,33 @@ def test_mpii_and_coco_forms_of_the_same_people_agree(real_data):
         keypoints = np.concatenate([r.keypoints for r in split.records])
         found.append(keypoints[:, [body.index(name) for name in shared]])
     np.testing.assert_allclose(*found, atol=1e-3)
+
+
+def run_of(files, part, folder, *more):
+    """The folder of a run of seconds on MPII's form: one epoch of a tiny network with 16 keypoints."""
+    from tfpose.train import loop
+
+    if not files.is_file():
+        pytest.skip(f"real photographs are not at hand: no file {files}")
+    images = files.parent if part == "five" else files.parent / "images"
+    data = [f"data.{p}={{annotations: {files}, images: {images}}}" for p in ("train", "validation")]
+    form = ("data.format=mpii", "data.skeleton=mpii16", "evaluate.metric=pckh", "train.epochs=1", "train.pictures=0")
+    config = yaml_config.defaults((*tiny.OPTIONS, *data, *form, *more))
+    return loop.train(config, folder / "run"), config
+
+
+@pytest.mark.slow
+def test_the_real_photos_train_a_network_that_is_judged_by_their_heads(real_data, tmp_path):
+    files = real_data / "mpii/test_mpii.json"
+    run, config = run_of(files, "five", tmp_path, "data.mpii={origin: 1, lowered: 15.0}", "train.batch=4")
+    figures = jobs.evaluate(run / "network.keras", config)[jobs.ANNOTATED].figures
+    assert figures["persons"] == 5 and figures["heads"]["segment"] == 5
+    assert 0 <= figures["PCKh@0.1"] <= figures["AUC"] <= figures["PCKh"] <= 1
+
+
+@pytest.mark.slow
+def test_people_whose_thorax_is_never_labelled_train_a_network(real_data, tmp_path):
+    files = real_data / "lspet/lspet_mpii16_train.json.gz"
+    run, config = run_of(files, "all", tmp_path, "data.holdout={every: 300, remainder: 1}")
+    figures = jobs.evaluate(run / "network.keras", config)[jobs.ANNOTATED].figures
+    assert figures["keypoints"]["thorax"] is None and figures["persons"] > 20

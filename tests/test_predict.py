@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tfpose import geometry, runners
-from tfpose.predict import Predictor, person_scores, read_image
+from tfpose.predict import SCORES, Predictor, person_scores, read_image
 from tfpose.skeleton import COCO17, LSP14
 from tfpose.spec import PoseSpec
 
@@ -81,11 +81,11 @@ def test_the_flip_test_changes_nothing_for_a_network_that_respects_mirroring():
         same = (images == views).all()
         return {"heatmaps": maps if same else maps[:, :, ::-1][..., list(COCO17.mirror)]}
 
-    assert (Predictor(SPEC, equivariant, flip=True).heatmaps(views) == maps).all()
+    assert (Predictor(SPEC, equivariant, flip="aligned").heatmaps(views) == maps).all()
 
 
 def test_with_flip_a_mirrored_image_has_mirrored_poses_whatever_the_network():
-    predictor, mirror = Predictor(SPEC, blobs, flip=True), geometry.mirroring(320)
+    predictor, mirror = Predictor(SPEC, blobs, flip="aligned"), geometry.mirroring(320)
     image = photo()
     found = predictor(image, BOXES)
     other = predictor(image[:, ::-1].copy(), BOXES * (-1, 1, 1, 1) + BOXES[:, 2:3] * (-1, 0, 0, 0) + (320, 0, 0, 0))
@@ -100,6 +100,28 @@ def test_a_person_scores_the_mean_of_what_is_seen_times_its_box():
     full = Predictor(SPEC, blobs)(photo(), BOXES[:1])
     half = Predictor(SPEC, blobs)(photo(), BOXES[:1], [0.5])
     assert half.scores == pytest.approx(full.scores / 2)
+
+
+def test_a_keypoint_counts_in_a_persons_score_above_the_threshold_not_at_it():
+    keypoints = np.zeros((1, 4, 3))
+    keypoints[0, :, 2] = (0.8, 0.5, 0.25, 0.0)
+    found = [person_scores(keypoints, threshold)[0] for threshold in (0.0, 0.25, 0.5, 0.8)]
+    assert found == pytest.approx([(0.8 + 0.5 + 0.25) / 3, 0.65, 0.8, 0])
+
+
+def test_a_person_scores_as_the_box_as_the_keypoints_or_as_their_product():
+    keypoints = np.zeros((1, 17, 3))
+    keypoints[0, :2, 2] = (0.9, 0.3)
+    scores = [Predictor(SPEC, blobs, score=name).scores(keypoints, np.array([0.5])) for name in SCORES]
+    assert np.concatenate(scores) == pytest.approx([0.5 * 0.6, 0.5, 0.6])
+    strict = Predictor(SPEC, blobs, keypoint_threshold=0.5)
+    assert strict.scores(keypoints, np.array([0.5])) == pytest.approx([0.5 * 0.9])
+
+
+def test_an_unknown_flip_or_score_names_the_choices():
+    for option in ({"flip": True}, {"score": "best"}):
+        with pytest.raises(ValueError, match=f"^{next(iter(option))}: found .*choose from"):
+            Predictor(SPEC, blobs, **option)
 
 
 def test_wrong_images_boxes_and_decoders_are_refused():

@@ -10,7 +10,7 @@ from tfpose.systems.base import Counting
 
 CONFIGS = sorted((Path(__file__).resolve().parent.parent / "configs").rglob("*.yaml"))
 PUBLISHED = ("published.source=table X", "published.parameters=1.5", "published.gflops=2.25")
-SMALL = ("system.size=[64, 48]", "system.depth=1", "system.width=8")
+SMALL = ("system.name=ppnet", "system.size=[64, 48]", "system.depth=1", "system.width=8")
 
 
 def lines(*overrides):

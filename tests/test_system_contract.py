@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 from tfpose import decode, geometry, runners
-from tfpose.config import Config, PPNet
+from tfpose.config import RSN, Config, Hourglass, HRNet, PPNet, SimpleBaseline
 from tfpose.skeleton import COCO17
 from tfpose.systems import base
 from tfpose.train.callbacks import save_network
@@ -25,10 +25,14 @@ from tfpose.train.trainee import Trainee
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = {"size": (64, 48), "branches": 2, "strides": (2,), "depth": 1, "depth_ratio": 1, "width": 8}
+NARROW = {"size": (64, 64), "depths": (1, 1, 1, 1), "planes": 16, "width": 8, "branches": 2, "decoder": 32}
+EXACT = {"sigma": 1.5, "centre": "exact", "refine": "dark"}
 OPTIONS = {
-    "ppnet": PPNet(
-        **SMALL, stem_width=8, stem_blocks=1, stem_out=16, init="he", sigma=1.5, centre="exact", refine="dark"
-    ),
+    "ppnet": PPNet(**SMALL, stem_width=8, stem_blocks=1, stem_out=16, init="he", **EXACT),
+    "rsn": RSN(**NARROW, targets="gaussian", smooth=0, **EXACT),
+    "simplebaseline": SimpleBaseline(size=(64, 64), depths=(1, 1, 1, 1), width=8, filters=16, **EXACT),
+    "hourglass": Hourglass(size=(64, 48), depth=2, width=8, **EXACT),
+    "hrnet": HRNet(size=(64, 48), width=8, modules=(1, 1), depth=1, **EXACT),
 }
 BATCH = 4
 
@@ -71,8 +75,9 @@ def taught(system):
 
 @functools.cache
 def saved(system, folder):
-    save_network(taught(system)[0].network, system, Config(system=system.options), folder / "network.keras")
-    return folder / "network.keras"
+    path = folder / f"{system.name}.keras"
+    save_network(taught(system)[0].network, system, Config(system=system.options), path)
+    return path
 
 
 @pytest.fixture(scope="session")

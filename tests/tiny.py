@@ -51,6 +51,7 @@ def bundle() -> Path:
 
 # A configuration whose training takes seconds; a list of overrides, as the command line takes them.
 OPTIONS = (
+    "system.name=ppnet",
     f"system.size={list(SIZE)}",
     "system.depth=1",
     "system.depth_ratio=1",

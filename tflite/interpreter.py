@@ -18,7 +18,8 @@ def predictor(bundle: Path | str, file: str = "", threads: int = 1, *, flip: boo
     ValueError where the folder is no bundle, has no such file, or LiteRT is missing.
     """
     path = choose(bundle, file)
-    return Predictor(specs.load(path.parent / SPEC), LiteRT(path, threads), flip=flip, warp=image.warp)
+    mirrored = "aligned" if flip else "none"
+    return Predictor(specs.load(path.parent / SPEC), LiteRT(path, threads), flip=mirrored, warp=image.warp)
 
 
 def choose(bundle: Path | str, file: str = "") -> Path:

@@ -54,10 +54,13 @@ def parser() -> argparse.ArgumentParser:
     _configuration(p)
     p.add_argument("--workdir", type=Path, help="the run folder (default: runs/NAME OF THE CONFIGURATION)")
 
-    p = _command(commands, "evaluate", evaluate, "AP by the COCO protocol, or PCK, of any file that predicts")
+    p = _command(commands, "evaluate", evaluate, "COCO AP, PCK or PCKh of any file that predicts")
     p.add_argument("network", type=Path, metavar="NETWORK", help=NETWORK)
     _data(p)
     p.add_argument("--detections", type=Path, help="COCO results with person boxes: prints the AP with them as well")
+    p.add_argument(
+        "--ensemble", action="append", default=[], metavar="OTHER", help="average with its maps; may be repeated"
+    )
     p.add_argument("--json", action="store_true", help="print the figures as JSON")
 
     p = _command(commands, "predict", predict, "find people's keypoints in photos: a COCO-format json and pictures")
@@ -78,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("overrides", nargs="*", metavar="SECTION.OPTION=VALUE", help=OVERRIDES)
     p.add_argument("--output", type=Path, help="the bundle's folder (default: RUN/bundle)")
 
-    p = _command(commands, "show", show, "a configuration's network: layers, parameters and multiply-accumulates")
+    p = _command(commands, "show", show, "what a network costs, layer by layer, beside what its paper prints")
     _configuration(p)
     p.add_argument("--json", action="store_true", help="print the totals as JSON")
 
@@ -124,7 +127,9 @@ def _data(p: argparse.ArgumentParser) -> None:
 EXAMPLES = {
     "train": "example:\n  tfpose train configs/tiny/ppnet_synthetic.yaml train.epochs=5 --workdir runs/try",
     "evaluate": "examples:\n  tfpose evaluate runs/try\n  tfpose evaluate runs/try/bundle/int8.tflite --json\n"
-    "  tfpose evaluate runs/try --annotations val.json --images val/",
+    "  tfpose evaluate runs/try --annotations val.json --images val/\n"
+    "  tfpose evaluate runs/try --detections boxes.json evaluate.nms=soft evaluate.refine=dark evaluate.blur=11\n"
+    "  tfpose evaluate runs/try --ensemble runs/other",
     "predict": "examples:\n  tfpose predict runs/try photo.jpg --box 50,20,200,400\n  tfpose predict runs/try folder/",
     "export": "example:\n  tfpose export runs/try export.files=[int8]",
     "show": "examples:\n  tfpose show configs/ppnet/m2-d2-w32_256x192_coco.yaml\n"
@@ -148,6 +153,8 @@ def evaluate(options) -> None:
     from tfpose import evaluate as judge
     from tfpose import jobs
 
+    if options.ensemble:
+        options.overrides = [*options.overrides, f"evaluate.ensemble={json.dumps(options.ensemble)}"]
     config = data_config(options, options.network)
     figures = jobs.evaluate(options.network, config, options.detections)
     print(json.dumps({k: e.figures for k, e in figures.items()}) if options.json else judge.report(figures))
@@ -171,9 +178,9 @@ def export(options) -> None:
 def show(options) -> None:
     """`tfpose show`."""
     config = yaml_config.load(options.config, tuple(options.overrides))
-    from tfpose import jobs
+    from tfpose import show as costs
 
-    print(json.dumps(jobs.totals(config)) if options.json else jobs.layers(config))
+    print(json.dumps(costs.totals(config)) if options.json else costs.layers(config))
 
 
 def check_data(options) -> None:

@@ -7,6 +7,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 
+def _positive(section, *options: str) -> None:
+    for option in options:
+        value = getattr(section, option)
+        if min(value if isinstance(value, tuple) else (value,)) <= 0:
+            raise ValueError(f"system.{option}: found {value}; expected more than 0")
+
+
 @dataclass(frozen=True)
 class TopDown:
     """What every top-down system has: the view's size, the heatmaps it is taught and how they are decoded.
@@ -23,8 +30,7 @@ class TopDown:
     smooth: int = 0
 
     def __post_init__(self):
-        if self.sigma <= 0:
-            raise ValueError(f"system.sigma: found {self.sigma}; expected more than 0")
+        _positive(self, "sigma")
 
 
 @dataclass(frozen=True)
@@ -49,20 +55,94 @@ class PPNet(TopDown):
 
     def __post_init__(self):
         super().__post_init__()
-        for option in ("modules", "depth", "width"):
-            if getattr(self, option) <= 0:
-                raise ValueError(f"system.{option}: found {getattr(self, option)}; expected more than 0")
+        _positive(self, "modules", "depth", "width")
 
 
-System = PPNet
+@dataclass(frozen=True)
+class RSN(TopDown):
+    """RSN of `depths` units a level and 1 to 4 `stages` (paper: arXiv:2003.04030; options of its Tables 3 to 6).
+
+    `targets` "kernels" are the published code's, finer from level to level; "gaussian" is one of `sigma` for all.
+    """
+
+    name: Literal["rsn"] = "rsn"
+    refine: Literal["none", "quarter", "second", "parabola", "dark"] = "second"
+    smooth: int = 5
+    stages: int = 1
+    unit: Literal["rsb", "basic", "bottleneck", "res2"] = "rsb"
+    depths: tuple[int, int, int, int] = (2, 2, 2, 2)
+    planes: int = 64
+    width: int = 26
+    branches: int = 4
+    expansion: int = 1
+    stem: Literal["deep", "pool"] = "deep"
+    decoder: int = 128
+    # The paper's networks, or the smaller ones that its authors' released code builds.
+    profile: Literal["paper", "release"] = "paper"
+    se: bool = False
+    prm: bool = False
+    targets: Literal["kernels", "gaussian"] = "kernels"
+
+    def __post_init__(self):
+        super().__post_init__()
+        _positive(self, "stages", "depths", "planes", "width", "branches", "expansion", "decoder")
+
+
+@dataclass(frozen=True)
+class SimpleBaseline(TopDown):
+    """A ResNet of `depths` bottlenecks a level and three transposed convolutions (paper: arXiv:1804.06208)."""
+
+    name: Literal["simplebaseline"] = "simplebaseline"
+    depths: tuple[int, int, int, int] = (3, 4, 6, 3)
+    width: int = 64
+    filters: int = 256
+
+    def __post_init__(self):
+        super().__post_init__()
+        _positive(self, "depths", "width", "filters")
+
+
+@dataclass(frozen=True)
+class Hourglass(TopDown):
+    """`stages` hourglasses that halve their grid `depth` times (paper: arXiv:1603.06937)."""
+
+    name: Literal["hourglass"] = "hourglass"
+    stages: int = 2
+    depth: int = 4
+    width: int = 128
+
+    def __post_init__(self):
+        super().__post_init__()
+        _positive(self, "stages", "depth", "width")
+
+
+@dataclass(frozen=True)
+class HRNet(TopDown):
+    """HRNet-W`width`, with so many `modules` of 2, 3 and 4 branches (paper: arXiv:1902.09212)."""
+
+    name: Literal["hrnet"] = "hrnet"
+    width: int = 32
+    modules: tuple[int, ...] = (1, 4, 3)
+    depth: int = 4
+
+    def __post_init__(self):
+        super().__post_init__()
+        _positive(self, "width", "modules", "depth")
+
+
+System = PPNet | RSN | SimpleBaseline | Hourglass | HRNet
 
 
 @dataclass(frozen=True)
 class Split:
-    """One annotation file and the folder of its images; a relative path starts at the working directory."""
+    """One annotation file and the folder of its images; a relative path starts at the working directory.
+
+    `heads` is for MPII's json form: a .mat with `headboxes_src`, the head boxes in the order of the annotations.
+    """
 
     annotations: str = ""
     images: str = ""
+    heads: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +151,17 @@ class Holdout:
 
     every: int = 0
     remainder: int = 0
+
+
+@dataclass(frozen=True)
+class Mpii:
+    """How MPII's files are read: `origin` is the number of the first pixel in a json file (1 in the published ones).
+
+    `lowered` moves a person's box down by so many pixels times the person's scale; the published protocol has 15.
+    """
+
+    origin: Literal[0, 1] = 0
+    lowered: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -84,6 +175,7 @@ class Data:
     train: Split = Split()
     validation: Split = Split()
     holdout: Holdout = Holdout()
+    mpii: Mpii = Mpii()
     bad_records: Literal["skip", "refuse"] = "refuse"
     padding: float = 1.25
     warp: Literal["auto", "graph", "opencv"] = "auto"
@@ -115,7 +207,7 @@ class Augment:
 
     def __post_init__(self):
         if not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"augment.scale: found {list(self.scale)}; expected a range of factors, as in [0.65, 1.35]")
+            raise ValueError(f"augment.scale: found {list(self.scale)}; expected factors, as in [0.65, 1.35]")
 
 
 @dataclass(frozen=True)
@@ -170,11 +262,37 @@ class Train:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """The protocol: `oks` is COCO's AP, `pck` the share of keypoints within 0.2 torso lengths."""
+    """The protocol: `oks` is COCO's AP (CrowdPose's for its files), `pck` keypoints within 0.2 torso lengths.
 
-    metric: Literal["oks", "pck"] = "oks"
-    flip: bool = True
+    `pckh` is MPII's: keypoints within half a head's size. docs/protocol.md explains the rest: `flip` averages with
+    mirrored views ("shifted" only for networks of other coordinates than ours); `refine`, `blur` and `smooth` replace
+    those of pose.json ("own", -1); keypoints count in a pose's `score` above `keypoint_threshold`, detected boxes from
+    `box_threshold` on; `nms` drops or lowers poses like better ones, "auto" drops those in detected boxes; `ensemble`
+    names networks whose maps are averaged with the first one's.
+    """
+
+    metric: Literal["oks", "pck", "pckh"] = "oks"
+    flip: Literal["none", "aligned", "shifted"] = "aligned"
+    refine: Literal["own", "none", "quarter", "second", "parabola", "dark"] = "own"
+    blur: int = -1
+    smooth: int = -1
+    score: Literal["product", "box", "keypoints"] = "product"
+    keypoint_threshold: float = 0.2
     detections: str = ""
+    box_threshold: float = 0.0
+    nms: Literal["auto", "none", "hard", "soft"] = "auto"
+    nms_threshold: float = 0.9
+    ensemble: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if self.metric != "oks" and self.nms in ("hard", "soft"):
+            raise ValueError(
+                f"evaluate.nms: found {self.nms}, but {self.metric} needs everybody who is asked for; set it to none"
+            )
+        if not 0 < self.nms_threshold <= 1:
+            raise ValueError(f"evaluate.nms_threshold: found {self.nms_threshold}; expected more than 0, at most 1")
+        if not 0 <= self.keypoint_threshold < 1:
+            raise ValueError(f"evaluate.keypoint_threshold: found {self.keypoint_threshold}; expected 0 to less than 1")
 
 
 @dataclass(frozen=True)
@@ -215,6 +333,6 @@ class Config:
 
     def __post_init__(self):
         if self.data.format == "mpii" and self.evaluate.metric == "oks":
-            raise ValueError("evaluate.metric: oks needs COCO files and data.format is mpii; set evaluate.metric=pck")
+            raise ValueError("evaluate.metric: oks needs COCO files and data.format is mpii; set evaluate.metric=pckh")
         if self.data.padding <= 0:
             raise ValueError(f"data.padding: found {self.data.padding}; expected more than 0")

@@ -1,4 +1,4 @@
-"""Any Predictor over a split of images -> AP by the COCO protocol, or PCK: what is measured is what ships."""
+"""Any Predictor over a split of images -> AP by the COCO protocol, PCK or PCKh: what is measured is what ships."""
 
 import contextlib
 import copy
@@ -11,14 +11,20 @@ from pathlib import Path
 
 import numpy as np
 
+from tfpose.metrics import crowd
+from tfpose.metrics.nms import Nms
 from tfpose.metrics.pck import pck
+from tfpose.metrics.pckh import pckh
+from tfpose.metrics.pckh import table as pckh_table
 from tfpose.predict import Predictor, read_image
 from tfpose.progress import progress
-from tfpose.skeleton import COCO17
+from tfpose.skeleton import COCO17, Skeleton
 
 FIGURES = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 NEEDED = {"id", "image_id", "category_id", "bbox"}
+MAIN = {"oks": "AP", "pck": "PCK", "pckh": "PCKh"}  # the figure that stands for all of a metric
 ANNOTATED, DETECTED = "annotation boxes", "detected boxes"
+EVERYBODY = Nms("none")
 
 
 @dataclass(frozen=True)
@@ -36,29 +42,40 @@ def evaluate(
     *,
     detections: list[dict] | None = None,
     metric: str = "oks",
+    nms: Nms = EVERYBODY,
     bar: Callable[..., Iterable] = progress,
 ) -> Evaluation:
     """Figures of a predictor on records (image_id, path, boxes, keypoints), with their boxes or those detected.
 
-    "oks" needs the COCO annotations (a path or its content) and looks at these images only; "pck" needs the boxes of
-    the annotations, because it must know which person is meant. `detections` are COCO results with box and score.
+    "oks" needs the COCO annotations (a path or its content) and looks at these images only; "pck" and "pckh" need the
+    annotations' boxes, because they must know which person is meant. `detections` are COCO results with box and score;
+    `nms` is asked which poses of an image stay.
     """
-    if metric not in ("oks", "pck"):
-        raise ValueError(f"evaluate.metric: no metric {metric!r}; choose from oks, pck")
-    if metric == "pck" and detections is not None:
-        raise ValueError("evaluate.metric: pck needs the boxes of the annotations; take oks for detected boxes")
+    if metric not in MAIN:
+        raise ValueError(f"evaluate.metric: no metric {metric!r}; choose from {', '.join(MAIN)}")
+    if metric != "oks" and detections is not None:
+        raise ValueError(f"evaluate.metric: {metric} needs the boxes of the annotations; take oks for detected boxes")
+    if metric != "oks" and nms.kind != "none":
+        raise ValueError(f"evaluate.nms: {nms.kind}, but {metric} needs everybody who is asked for; set it to none")
     truth = _content(annotations) if metric == "oks" else {}
     persons = [d for d in detections or () if d["category_id"] == _category(truth)]
     boxes = [(r.boxes, None) for r in records] if detections is None else detected(records, persons)
     items = ((read_image(r.path), *b) for r, b in zip(records, boxes))
-    found = predictor.many(bar(items, len(records), "evaluate"))
-    if metric == "pck":
-        figures = pck([r.keypoints for r in records], [p.keypoints for p in found], predictor.spec.skeleton)
+    found = [nms(people, predictor.spec) for people in predictor.many(bar(items, len(records), "evaluate"))]
+    if metric != "oks":
+        figures = _shares(metric, records, [p.keypoints for p in found], predictor.spec.skeleton)
         return Evaluation(figures, _results(records, found, category=1))
     truth = comparable(truth, records)
     results = _results(records, found, _category(truth))
     ids = [r.image_id for r in records]
     return Evaluation(coco_ap(truth, results, ids, predictor.spec.skeleton.sigmas), results)
+
+
+def _shares(metric: str, records: list, found: list[np.ndarray], skeleton: Skeleton) -> dict:
+    truth = [r.keypoints for r in records]
+    if metric == "pck":
+        return pck(truth, found, skeleton)
+    return pckh(truth, found, [r.heads for r in records], skeleton)
 
 
 def comparable(truth: dict, records: list) -> dict:
@@ -74,29 +91,43 @@ def report(evaluations: dict[str, Evaluation]) -> str:
     lines = []
     for label, evaluation in evaluations.items():
         figures = {name: v for name, v in evaluation.figures.items() if isinstance(v, float)}
-        header = " " * width + "".join(f"{name:>7}" for name in figures)
+        header = " " * width + "".join(f"{name:>{_wide(name)}}" for name in figures)
         lines += [] if header in lines else [header]
-        lines.append(
-            f"{label:<{width}}" + "".join(f"{100 * v:7.1f}" if v >= 0 else "      -" for v in figures.values())
-        )
-        if shares := evaluation.figures.get("keypoints"):
+        cells = {name: f"{100 * v:.1f}" if v >= 0 else "-" for name, v in figures.items()}
+        lines.append(f"{label:<{width}}" + "".join(f"{cell:>{_wide(name)}}" for name, cell in cells.items()))
+        if "groups" in evaluation.figures:
+            lines += pckh_table(evaluation.figures)
+        elif shares := evaluation.figures.get("keypoints"):
             lines += [f"  {name:<16}{100 * v:6.1f}" for name, v in shares.items() if v is not None]
             lines.append(f"  {evaluation.figures['persons']} persons, {evaluation.figures['skipped']} without a torso")
     return "\n".join(lines)
+
+
+def _wide(name: str) -> int:
+    return max(7, len(name) + 2)
 
 
 def coco_ap(annotations: Path | dict, results: list[dict], image_ids: Iterable[int] | None = None, sigmas=None) -> dict:
     """{"AP", "AP50", ... "ARL"} by pycocotools, of keypoint results against a COCO file (path or content), 0 to 1.
 
     Only `image_ids` are looked at (default: all); `sigmas` default to COCO's 17. ValueError where results belong to
-    other images, categories or skeletons. A figure without any person of its size is -1.
+    other images, categories or skeletons. A figure without any person of its size is -1. Where these images have a
+    `crowdIndex`, as CrowdPose's have, its protocol is taken: see `metrics/crowd.py`.
     """
-    from pycocotools.cocoeval import COCOeval
-
     truth = _content(annotations)
     sigmas = np.array(COCO17.sigmas if sigmas is None else sigmas)
     ids = sorted({image["id"] for image in truth["images"]} if image_ids is None else set(image_ids))
     _check(truth, results, set(ids), len(sigmas))
+
+    def ap(truth: dict, ids: list[int]) -> dict:
+        return _ap(truth, results, ids, sigmas)
+
+    return crowd.figures(truth, ids, ap) if crowd.indexed(truth, ids) else ap(truth, ids)
+
+
+def _ap(truth: dict, results: list[dict], ids: list[int], sigmas: np.ndarray) -> dict:
+    from pycocotools.cocoeval import COCOeval
+
     with contextlib.redirect_stdout(io.StringIO()):
         known = _index(truth)
         found = known.loadRes(copy.deepcopy(results)) if results else _index(truth | {"annotations": []})
@@ -122,13 +153,19 @@ def detected(records: list, detections: list[dict]) -> list[tuple[np.ndarray, np
     return [(b, np.array([d["score"] for d in people], np.float32)) for b, people in zip(boxes, found)]
 
 
-def load_detections(path: Path) -> list[dict]:
-    """The content of a COCO detections json; ValueError where it is no list of boxes with scores."""
+def load_detections(path: Path, threshold: float = 0.0) -> list[dict]:
+    """The detections of a COCO json that score at least `threshold`.
+
+    ValueError where it is no list of boxes with scores, and where none of them is left.
+    """
     content = _read(path)
     needed = {"image_id", "category_id", "bbox", "score"}
     if not isinstance(content, list) or any(not isinstance(d, dict) or needed - set(d) for d in content):
         raise ValueError(f"{path}: expected a list of detections, each with {', '.join(sorted(needed))}")
-    return content
+    kept = [d for d in content if d["score"] >= threshold]
+    if content and not kept:
+        raise ValueError(f"{path}: none of {len(content)} detections scores {threshold}; lower evaluate.box_threshold")
+    return kept
 
 
 def _results(records: list, found: list, category: int) -> list[dict]:

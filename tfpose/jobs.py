@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpose import draw
+from tfpose import draw, protocol
 from tfpose.config import Config
 from tfpose.data.source import load_part, locate
-from tfpose.evaluate import ANNOTATED, DETECTED, Evaluation, load_detections, report
+from tfpose.evaluate import ANNOTATED, DETECTED, MAIN, Evaluation, load_detections, report
 from tfpose.evaluate import evaluate as judge
-from tfpose.predictions import fast_warp, load_predictor, predict
+from tfpose.predictions import fast_warp, predict
 from tfpose.skeleton import skeleton
 
 
 def evaluate(network: Path, config: Config, detections: Path | None = None) -> dict[str, Evaluation]:
     """{"annotation boxes": figures, "detected boxes": figures} of a network on the validation part."""
-    predictor = load_predictor(network, flip=config.evaluate.flip)
+    predictor = protocol.predictor(network, config.evaluate)
     split = load_part(config.data, predictor.spec.skeleton, "validation")
     return evaluations(predictor, split, config, detections)
 
@@ -27,10 +27,14 @@ def evaluations(predictor, split, config: Config, detections: Path | None = None
     annotations, _ = locate(config.data, "validation")
     detections = detections or (config.evaluate.detections and Path(config.evaluate.detections))
 
-    def run(boxes: list | None) -> Evaluation:
-        return judge(predictor, split.records, annotations, detections=boxes, metric=config.evaluate.metric)
+    options = config.evaluate
 
-    return {ANNOTATED: run(None)} | ({DETECTED: run(load_detections(detections))} if detections else {})
+    def run(boxes: list | None) -> Evaluation:
+        nms = protocol.nms(options, detected=boxes is not None)
+        return judge(predictor, split.records, annotations, detections=boxes, metric=options.metric, nms=nms)
+
+    found = {DETECTED: run(load_detections(detections, options.box_threshold))} if detections else {}
+    return {ANNOTATED: run(None)} | found
 
 
 def export(run: Path, config: Config, output: Path) -> None:
@@ -47,47 +51,14 @@ def export(run: Path, config: Config, output: Path) -> None:
     views = list(calibrate.views(train.records, spec, config.export.calibration_views, config.seed, fast_warp()))
     bundle.write(network, spec, output, config.export.files, views, {"part": "train", "seed": config.seed})
     unseen = calibrate.views(validation.records, spec, verify.BATCH * 2, config.seed, fast_warp())
-    exact = replace(config, evaluate=replace(config.evaluate, detections=""))
-    main = "AP" if config.evaluate.metric == "oks" else "PCK"
+    exact = replace(config, evaluate=replace(config.evaluate, detections="", ensemble=()))
+    main = MAIN[config.evaluate.metric]
 
     def figure(path: Path) -> float:
-        return evaluations(load_predictor(path, flip=config.evaluate.flip), validation, exact)[ANNOTATED].figures[main]
+        judged = evaluations(protocol.predictor(path, exact.evaluate), validation, exact)
+        return judged[ANNOTATED].figures[main]
 
     verify.verify(output, unseen, figure, drop=config.export.max_ap_drop, show=print)
-
-
-def totals(config: Config) -> dict:
-    """What a configuration's network is, in numbers, computed from the network that it builds."""
-    from tfpose.models import count
-    from tfpose.systems.base import system
-
-    method = system(config.system, skeleton(config.data.skeleton))
-    network = method.build()
-    trainable, kernel = count.parameters(network)
-    return {
-        "trainable_parameters": trainable,
-        "kernel_parameters": kernel,
-        "macs": count.macs(network),
-        "input_size": list(method.size),
-        "outputs": {name: list(tensor.shape[1:]) for name, tensor in network.output.items()},
-    }
-
-
-def layers(config: Config) -> str:
-    """The same as a table of layers."""
-    from tfpose.models import count
-    from tfpose.systems.base import system
-
-    method = system(config.system, skeleton(config.data.skeleton))
-    rows = [r for r in count.table(method.build()) if r.parameters or r.macs]
-    lines = [f"{'layer':<42}{'kind':<20}{'output':<18}{'parameters':>12}{'MMAC':>10}"]
-    for r in rows:
-        shape = "x".join(str(s) for s in r.shape if s is not None)
-        lines.append(f"{r.name:<42}{r.kind:<20}{shape:<18}{r.parameters:>12,}{r.macs / 1e6:>10.2f}")
-    found = totals(config)
-    lines.append(f"{found['trainable_parameters']:,} trainable parameters, {found['kernel_parameters']:,} in kernels")
-    lines.append(f"{found['macs'] / 1e9:.3f} G multiply-accumulates ({found['macs'] / 2**30:.3f} x 2^30)")
-    return "\n".join(lines)
 
 
 def check_data(config: Config, part: str, picture: Path) -> str:

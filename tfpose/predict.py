@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpose import geometry, poses
+from tfpose import geometry
 from tfpose.decode import decoder
 from tfpose.poses import Poses
 from tfpose.spec import PoseSpec
 
-# A keypoint below this score does not count in the score of its person.
+# A keypoint at or below this score does not count in the score of its person.
 COUNTED = 0.2
+FLIPS = ("none", "aligned", "shifted")
+SCORES = ("product", "box", "keypoints")
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,18 +23,26 @@ class Predictor:
     """Finds one person per box, whatever runs the network.
 
     `run` takes views (N, H, W, 3) uint8 RGB and returns {"heatmaps": (N, h, w, K) float32}; `warp` is called as
-    `geometry.warp` is; `flip` averages the maps with those of the mirrored views; `batch` is the most views of a run.
+    `geometry.warp` is; `batch` is the most views of a run. `flip` averages the maps with those of the mirrored views:
+    "aligned" lays cell on cell, which is right for every network trained here; "shifted" moves them a cell first, for
+    networks of code whose mirrored cells do not meet (HRNet's SHIFT_HEATMAP), and puts ours half a cell off. `score` is
+    that of a person: of the box, of the keypoints (the mean of those above `keypoint_threshold`), or their product.
     """
 
     spec: PoseSpec
     run: Callable[[np.ndarray], dict]
-    flip: bool = False
+    flip: str = "none"
     batch: int = 32
     warp: Callable = geometry.warp
+    score: str = "product"
+    keypoint_threshold: float = COUNTED
 
     def __post_init__(self):
         if self.spec.view != "person":
             raise ValueError(f"pose.json: view {self.spec.view!r}; only 'person' can be predicted with boxes")
+        for option, choices in (("flip", FLIPS), ("score", SCORES)):
+            if getattr(self, option) not in choices:
+                raise ValueError(f"{option}: found {getattr(self, option)!r}; choose from {', '.join(choices)}")
         assert self.decode  # an unknown decoder fails here, before any image
 
     @cached_property
@@ -58,7 +68,18 @@ class Predictor:
         if waiting:
             found.extend(self.keypoints(np.stack(waiting)))
         people = iter(found)
-        return [frame.poses(people, self.spec.skeleton.count) for frame in frames]
+        return [self._poses(frame, people) for frame in frames]
+
+    def _poses(self, frame: "_Frame", people: Iterable[np.ndarray]) -> Poses:
+        keypoints = frame.keypoints(people, self.spec.skeleton.count)
+        return Poses(keypoints, self.scores(keypoints, frame.scores), frame.boxes)
+
+    def scores(self, keypoints: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """The scores (N,) of people with keypoints (N, K, 3) in boxes of these scores (N,)."""
+        if self.score == "box":
+            return boxes
+        found = person_scores(keypoints, self.keypoint_threshold)
+        return found if self.score == "keypoints" else found * boxes
 
     def keypoints(self, views: np.ndarray) -> np.ndarray:
         """Keypoints (N, K, 3) in view pixels of views (N, H, W, 3) uint8."""
@@ -67,11 +88,28 @@ class Predictor:
     def heatmaps(self, views: np.ndarray) -> np.ndarray:
         """The maps (N, h, w, K) that are decoded: with `flip`, the mean of the views' and of the mirrored views'."""
         maps = self.run(views)["heatmaps"]
-        if not self.flip:
+        if self.flip == "none":
             return maps
-        # Pixel centres are mirrored onto pixel centres and cells onto cells, so nothing has to be shifted.
-        mirrored = self.run(np.ascontiguousarray(views[:, :, ::-1]))["heatmaps"]
-        return (maps + mirrored[:, :, ::-1][..., list(self.spec.skeleton.mirror)]) / 2
+        back = unmirrored(self.run(mirrored(views))["heatmaps"], self.spec.skeleton.mirror)
+        return (maps + (shifted(back) if self.flip == "shifted" else back)) / 2
+
+
+def mirrored(views: np.ndarray) -> np.ndarray:
+    """The views (N, H, W, 3), left and right exchanged."""
+    return np.ascontiguousarray(views[:, :, ::-1])
+
+
+def unmirrored(maps: np.ndarray, mirror: Iterable[int]) -> np.ndarray:
+    """The maps (N, h, w, K) of mirrored views, laid on those of the views; `mirror` are the keypoints' counterparts.
+
+    Pixel centres are mirrored onto pixel centres and cells onto cells, so nothing has to be shifted.
+    """
+    return maps[:, :, ::-1][..., list(mirror)]
+
+
+def shifted(maps: np.ndarray) -> np.ndarray:
+    """The maps (N, h, w, K) one cell to the right; the first column stays, as in HRNet's SHIFT_HEATMAP."""
+    return np.concatenate([maps[:, :, :1], maps[:, :, :-1]], axis=2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,20 +133,20 @@ class _Frame:
             )
         return _Frame(boxes, scores, [geometry.crop(box, spec.size, padding=spec.padding) for box in boxes])
 
-    def poses(self, people: Iterable[np.ndarray], count: int) -> Poses:
-        """Takes this frame's keypoints from `people` and brings them back to the image."""
+    def keypoints(self, people: Iterable[np.ndarray], count: int) -> np.ndarray:
+        """Takes this frame's keypoints (N, K, 3) from `people` and brings them back to the image."""
         if not self.affines:
-            return poses.empty(count)
+            return np.zeros((0, count, 3), np.float32)
         keypoints = np.stack([next(people) for _ in self.affines]).astype(np.float32)
         for person, affine in zip(keypoints, self.affines):
             person[:, :2] = affine.inverse.apply(person[:, :2])
-        return Poses(keypoints, person_scores(keypoints) * self.scores, self.boxes)
+        return keypoints
 
 
-def person_scores(keypoints: np.ndarray) -> np.ndarray:
-    """The mean score (N,) of each person's keypoints (N, K, 3) that score above 0.2; 0 where none does."""
+def person_scores(keypoints: np.ndarray, threshold: float = COUNTED) -> np.ndarray:
+    """The mean score (N,) of each person's keypoints (N, K, 3) that score above `threshold`; 0 where none does."""
     scores = keypoints[..., 2]
-    counted = scores > COUNTED
+    counted = scores > threshold
     return (scores * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
 
 

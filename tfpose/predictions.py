@@ -16,7 +16,7 @@ from tfpose.skeleton import Skeleton
 PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
-def load_predictor(network: Path, *, flip: bool = False) -> predicting.Predictor:
+def load_predictor(network: Path, *, flip: str = "none") -> predicting.Predictor:
     """A predictor for anything that can be run, with the fastest warp that is installed."""
     spec, run = runners.load(network)
     return predicting.Predictor(spec, run, flip=flip, warp=fast_warp())
@@ -36,7 +36,7 @@ def predict(network: Path, photos: list[Path], output: Path, boxes: list, boxes_
 
     A photo that cannot be read is a line on stderr, and a ValueError when all the others are done.
     """
-    predictor = load_predictor(network, flip=flip)
+    predictor = load_predictor(network, flip="aligned" if flip else "none")
     files = photo_files(photos)
     known = boxes_by_name(boxes_file) if boxes_file else {}
     if unknown := [file for file in files if boxes_file and file.name not in known]:

@@ -87,7 +87,7 @@ def from_dict(fields: dict) -> Skeleton:
 
 
 def skeleton(name: str) -> Skeleton:
-    """A skeleton by its name (coco17, openpose18, mpii16, lsp14) or from a YAML file's path."""
+    """A skeleton by its name (coco17, openpose18, mpii16, lsp14, crowdpose14) or from a YAML file's path."""
     if name in SKELETONS:
         return SKELETONS[name]
     if Path(name).suffix in (".yaml", ".yml") and Path(name).is_file():
@@ -185,4 +185,15 @@ LSP14 = _named(
         *(("neck", "left_shoulder"), ("neck", "right_shoulder"), ("neck", "head_top")),
     ),
 )
-SKELETONS = {s.name: s for s in (COCO17, OPENPOSE18, MPII16, LSP14)}
+# CrowdPose's evaluation has COCO's sigmas, and the shoulder's for head and neck.
+CROWDPOSE14 = _named(
+    "crowdpose14",
+    (*(f"{side}_{part}" for part in _ARM + _LEG for side in _SIDES), "head", "neck"),
+    (
+        *_ARM_AND_LEG,
+        ("left_hip", "right_hip"),
+        *_both(("shoulder", "hip")),
+        *(("neck", "left_shoulder"), ("neck", "right_shoulder"), ("neck", "head")),
+    ),
+)
+SKELETONS = {s.name: s for s in (COCO17, OPENPOSE18, MPII16, LSP14, CROWDPOSE14)}

@@ -16,7 +16,8 @@ from tfpose.skeleton import Skeleton
 class Record:
     """One image: P people with keypoints (P, K, 3), boxes (P, 4) and areas (P,) in pixels, and what to ignore.
 
-    `ignore` holds COCO segmentations (polygons, run lengths) or boxes of crowds and of persons without keypoints.
+    `ignore` holds COCO segmentations (polygons, run lengths) or boxes of crowds and of persons without keypoints;
+    `heads` has the P people's head boxes, None where one is unknown, and is empty where the file has none at all.
     """
 
     image_id: int
@@ -28,6 +29,7 @@ class Record:
     areas: np.ndarray
     annotation_ids: np.ndarray
     ignore: tuple = ()
+    heads: tuple[tuple[float, ...] | None, ...] = ()
 
     def ignore_mask(self) -> np.ndarray:
         """Where nothing is known of the people seen: (height, width) bool; ValueError names a broken one's image."""

@@ -1,11 +1,11 @@
-"""MPII annotations in the json form of the HRNet code -> the same records as COCO's."""
+"""MPII annotations, in the json form of the HRNet code or as the official .mat -> the same records as COCO's."""
 
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
-from tfpose.data import coco, photos
+from tfpose.data import coco, mpii_mat, photos
 from tfpose.data.coco import Record, Split
 from tfpose.data.faults import finite
 from tfpose.skeleton import Skeleton
@@ -15,23 +15,47 @@ FIELDS = ("image", "joints", "joints_vis", "center", "scale")
 
 
 def load(
-    annotations: Path, images: Path | None, skeleton: Skeleton, *, on_bad: str = "refuse", keep: tuple | None = None
+    annotations: Path,
+    images: Path | None,
+    skeleton: Skeleton,
+    *,
+    on_bad: str = "refuse",
+    keep: tuple | None = None,
+    origin: int = 0,
+    lowered: float = 0.0,
+    heads: Path | None = None,
 ) -> Split:
-    """The records of an MPII json (.json or .json.gz): a list of {image, joints, joints_vis, center, scale}.
+    """The records of a .json (or .json.gz) with a list of {image, joints, joints_vis, center, scale}, or of the .mat.
 
-    A person's box is the square of side 200 * scale about the centre; without keypoints it is to be ignored. Images are
-    numbered from 1 in order of name, `keep` and `on_bad` are as in `coco.load`. Raises ValueError for another form.
+    A person's box is the square of side 200 * scale about the centre, `lowered` * scale further down; without keypoints
+    it is to be ignored. `origin` is the number of the first pixel in a json file, always 1 in the .mat. Head boxes come
+    from the .mat, from a field head_box [x1, y1, x2, y2] or from the file `heads`. Images are numbered from 1 in order
+    of name, `keep` and `on_bad` are as in `coco.load`. Raises ValueError for another form.
     """
-    people, problems = _people(coco.read_json(annotations), skeleton.count, annotations)
+    official = Path(annotations).suffix == ".mat"
+    entries = mpii_mat.read(annotations, skeleton) if official else coco.read_json(annotations)
+    if heads:
+        entries = _with_heads(entries, heads, annotations)
+    people, problems = _people(entries, skeleton.count, annotations)
     records = []
     for identity, name in enumerate(sorted(people), 1):
         if keep is not None and (identity % keep[0] == keep[1]) != keep[2]:
             continue
+        placed = [(number, _placed(e, 1 if official else origin, lowered)) for number, e in people[name]]
         try:
-            records.append(_record(identity, images, name, people[name], skeleton.count))
+            records.append(_record(identity, images, name, placed, skeleton.count))
         except ValueError as error:
             problems.append(f"image {identity}: {error}")
     return coco.accepted(Split(tuple(records), tuple(problems)), annotations, on_bad)
+
+
+def _with_heads(entries, path: Path, annotations: Path):
+    """The entries with the head boxes of a companion file; ValueError where the two are no pair."""
+    boxes = mpii_mat.heads(path)
+    if not isinstance(entries, list) or len(entries) != len(boxes):
+        found = len(entries) if isinstance(entries, list) else "no list of"
+        raise ValueError(f"{path}: {len(boxes)} head boxes, but {found} people in {annotations}; are the files a pair?")
+    return [e | {"head_box": box} if isinstance(e, dict) else e for e, box in zip(entries, boxes)]
 
 
 def _people(entries, count: int, path: Path) -> tuple[dict, list[str]]:
@@ -61,14 +85,30 @@ def _fault(entry, count: int) -> str | None:
     pairs = (*joints, entry["center"])
     if not all(finite(pair) and len(pair) == 2 for pair in pairs) or not finite([entry["scale"]]):
         return "its joints, centre or scale are not finite numbers"
+    head = entry.get("head_box", [0, 0, 0, 0])
+    if not finite(head) or len(head) != 4:
+        return f"its head_box is {head!r:.80}, expected the four numbers x1, y1, x2, y2"
     return None if entry["scale"] > 0 else f"its box has no area: scale {entry['scale']}"
+
+
+def _placed(entry: dict, origin: int, lowered: float) -> dict:
+    """The entry with its first pixel at 0, its box and its head's box, or None, as (x, y, w, h)."""
+    side = entry["scale"] * SCALE
+    x, y = (np.array(entry["center"]) - origin + (0, lowered * entry["scale"])).tolist()
+    left, top, right, bottom = entry.get("head_box", [0, 0, 0, 0])
+    head = (left - origin, top - origin, right - left, bottom - top) if right > left and bottom > top else None
+    return entry | {
+        "joints": np.array(entry["joints"]) - origin,
+        "box": [x - side / 2, y - side / 2, side, side],
+        "head": head,
+    }
 
 
 def _record(identity: int, folder: Path | None, name: str, entries: list, count: int) -> Record:
     width, height = photos.size(Path(folder) / name) if folder else (0, 0)
     people = [(number, e) for number, e in entries if any(v > 0 for v in e["joints_vis"])]
     nobody = [e for _, e in entries if not any(v > 0 for v in e["joints_vis"])]
-    boxes = np.array([_box(e) for _, e in people], np.float32).reshape(-1, 4)
+    boxes = np.array([e["box"] for _, e in people], np.float32).reshape(-1, 4)
     return Record(
         image_id=identity,
         path=str(Path(folder) / name) if folder else "",
@@ -78,16 +118,13 @@ def _record(identity: int, folder: Path | None, name: str, entries: list, count:
         boxes=boxes,
         areas=boxes[:, 2] * boxes[:, 3],
         annotation_ids=np.array([number for number, _ in people], np.int64),
-        ignore=tuple(_box(e) for e in nobody),
+        ignore=tuple(e["box"] for e in nobody),
+        heads=tuple(e["head"] for _, e in people),
     )
 
 
-def _box(entry: dict) -> list[float]:
-    side = entry["scale"] * SCALE
-    return [entry["center"][0] - side / 2, entry["center"][1] - side / 2, side, side]
-
-
 def _keypoints(entry: dict) -> np.ndarray:
-    """(K, 3): visible (2) where joints_vis says so, else absent and zero; the form does not tell hidden ones."""
+    """(K, 3): absent and zero where joints_vis is 0, else visible; only the .mat tells which of them are hidden."""
     known = np.array(entry["joints_vis"]) > 0
-    return np.column_stack([entry["joints"], 2 * known]) * known[:, None]
+    hidden = np.array(entry.get("hidden", 0 * known))
+    return np.column_stack([entry["joints"], 2 - hidden]) * known[:, None]

@@ -29,9 +29,14 @@ def load_part(data, skeleton: Skeleton, part: str) -> coco.Split:
         raise ValueError(
             f"data.{part}.images: missing; name the folder of the photos, as in data.{part}.images=photos/"
         )
-    reader = mpii if data.format == "mpii" else coco
     keep = (data.holdout.every, data.holdout.remainder, part == "validation") if data.holdout.every else None
-    split = reader.load(annotations, images, skeleton, on_bad=data.bad_records, keep=keep)
+    common = {"on_bad": data.bad_records, "keep": keep}
+    if data.format == "mpii":
+        heads = getattr(data, part).heads
+        form = {"origin": data.mpii.origin, "lowered": data.mpii.lowered, "heads": Path(heads) if heads else None}
+        split = mpii.load(annotations, images, skeleton, **common, **form)
+    else:
+        split = coco.load(annotations, images, skeleton, **common)
     for problem in split.problems:
         print(f"skipped: {problem}", file=sys.stderr)
     if split.problems:

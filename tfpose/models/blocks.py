@@ -43,11 +43,13 @@ def conv(x, filters, kernel, *, name, stride=1, bias=False, init_std=None, dtype
     )(x)
 
 
+def he():
+    """Return a new initialiser by He's rule over the fan-out; one that is used twice gives the same weights twice."""
+    return keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="untruncated_normal")
+
+
 def _initialiser(std):
-    # A new one for each layer: an initialiser that is used twice gives the same weights twice.
-    if std is None:
-        return keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="untruncated_normal")
-    return keras.initializers.RandomNormal(stddev=std)
+    return he() if std is None else keras.initializers.RandomNormal(stddev=std)
 
 
 def batch_norm(x, *, name):
@@ -76,24 +78,25 @@ def residual_block(x, width, *, name, init_std=None):
     """Return `x` plus two 3x3 convolutions of it, rectified: (B, H, W, width) (PPNet's residual block, figure 5)."""
     y = conv_bn_relu(x, width, 3, init_std=init_std, name=f"{name}_conv1")
     y = conv_bn(y, width, 3, init_std=init_std, name=f"{name}_conv2")
-    return _add_relu(x, y, width, name=name, init_std=init_std)
+    return _add_relu(x, y, width, 1, name=name, init_std=init_std)
 
 
-def bottleneck(x, width, *, name, filters=None, init_std=None):
-    """Return `x` plus a 1x1, 3x3, 1x1 path of inner `width`, rectified: (B, H, W, filters), 4 * width by default.
+def bottleneck(x, width, *, name, filters=None, stride=1, init_std=None):
+    """Return `x` plus a 1x1, 3x3, 1x1 path of inner `width`, rectified: (B, H/s, W/s, filters), 4 * width by default.
 
-    The sum's first term is `x` itself, or its projection where the channels differ (PPNet's residual module, figure 5).
+    The sum's first term is `x` itself, or its projection where the channels differ (PPNet's residual module, figure 5)
+    or the 3x3 convolution has a `stride`, as in ResNets that PyTorch users know.
     """
     filters = filters or EXPANSION * width
     y = conv_bn_relu(x, width, 1, init_std=init_std, name=f"{name}_conv1")
-    y = conv_bn_relu(y, width, 3, init_std=init_std, name=f"{name}_conv2")
+    y = conv_bn_relu(y, width, 3, stride=stride, init_std=init_std, name=f"{name}_conv2")
     y = conv_bn(y, filters, 1, init_std=init_std, name=f"{name}_conv3")
-    return _add_relu(x, y, filters, name=name, init_std=init_std)
+    return _add_relu(x, y, filters, stride, name=name, init_std=init_std)
 
 
-def _add_relu(x, y, filters, *, name, init_std):
-    if x.shape[-1] != filters:
-        x = conv_bn(x, filters, 1, init_std=init_std, name=f"{name}_project")
+def _add_relu(x, y, filters, stride, *, name, init_std):
+    if stride > 1 or x.shape[-1] != filters:
+        x = conv_bn(x, filters, 1, stride=stride, init_std=init_std, name=f"{name}_project")
     return relu(layers.Add(name=f"{name}_add")([x, y]), name=f"{name}_relu")
 
 

@@ -1,0 +1,75 @@
+"""How a network is tested: a configuration's `evaluate` section -> the Predictor and the NMS that are judged."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tfpose import runners
+from tfpose.config import Evaluate
+from tfpose.metrics.nms import Nms
+from tfpose.predict import Predictor
+from tfpose.predictions import load_predictor
+from tfpose.spec import PoseSpec
+
+OWN_WIDTH = -1
+
+
+def predictor(network: Path, options: Evaluate) -> Predictor:
+    """The Predictor of a network, or of the mean of several, with the flip, the decoder and the scores asked for.
+
+    ValueError names both where a network of `options.ensemble` sees other views or gives other maps than the first.
+    """
+    first = load_predictor(network, flip=options.flip)
+    runs = [first.run]
+    for path in map(Path, options.ensemble):
+        spec, run = runners.load(path)
+        _comparable(network, first.spec, path, spec)
+        runs.append(run)
+    return replace(
+        first,
+        spec=replace(first.spec, decoder=decoder(first.spec.decoder, options)),
+        run=mean(runs) if len(runs) > 1 else first.run,
+        score=options.score,
+        keypoint_threshold=options.keypoint_threshold,
+    )
+
+
+def decoder(own: dict, options: Evaluate) -> dict:
+    """The decoder that `pose.json` describes, with what the options replace; its blur goes where its DARK goes."""
+    changes = {} if options.refine == "own" else {"refine": options.refine}
+    if changes and options.refine != "dark":
+        changes["blur"] = 0
+    widths = {"blur": options.blur, "smooth": options.smooth}
+    return own | changes | {name: width for name, width in widths.items() if width != OWN_WIDTH}
+
+
+def mean(runs: list[Callable]) -> Callable:
+    """A run whose heatmaps are the mean of those of `runs`."""
+
+    def run(views: np.ndarray) -> dict[str, np.ndarray]:
+        return {"heatmaps": sum(one(views)["heatmaps"] for one in runs) / len(runs)}
+
+    return run
+
+
+def nms(options: Evaluate, *, detected: bool) -> Nms:
+    """The NMS for boxes that were detected, or annotated; "auto" drops nobody who has a box of truth."""
+    automatic = "hard" if detected else "none"
+    return Nms(automatic if options.nms == "auto" else options.nms, options.nms_threshold)
+
+
+def _comparable(path: Path, spec: PoseSpec, other_path: Path, other: PoseSpec) -> None:
+    for what, value in _shared(spec).items():
+        if (found := _shared(other)[what]) != value:
+            raise ValueError(
+                f"{other_path}: {what} {found}, but {path} has {value}; maps can be averaged of networks that see the "
+                "same views and have the same keypoints and cells"
+            )
+
+
+def _shared(spec: PoseSpec) -> dict:
+    """What networks must have in common for their maps to be averaged."""
+    keypoints = ", ".join(spec.skeleton.keypoints)
+    return {"keypoints": keypoints, "size": spec.size, "padding": spec.padding, "stride": spec.decoder["stride"]}
