@@ -131,6 +131,11 @@ def test_mpii_and_coco_forms_of_the_same_people_agree(real_data):
     np.testing.assert_allclose(*found, atol=1e-3)
 
 
+RSN = "system={name: rsn, size: [64, 64], depths: [1, 1, 1, 1], planes: 16, width: 8, branches: 2, decoder: 32}"
+TRAINING = tuple(option for option in tiny.OPTIONS if not option.startswith("system."))
+both = pytest.mark.parametrize("options", [tiny.OPTIONS, (RSN, *TRAINING)], ids=["ppnet", "rsn"])
+
+
 def run_of(files, part, folder, *more):
     """The folder of a run of seconds on MPII's form: one epoch of a tiny network with 16 keypoints."""
     from tfpose.train import loop
@@ -140,22 +145,24 @@ def run_of(files, part, folder, *more):
     images = files.parent if part == "five" else files.parent / "images"
     data = [f"data.{p}={{annotations: {files}, images: {images}}}" for p in ("train", "validation")]
     form = ("data.format=mpii", "data.skeleton=mpii16", "evaluate.metric=pckh", "train.epochs=1", "train.pictures=0")
-    config = yaml_config.defaults((*tiny.OPTIONS, *data, *form, *more))
+    config = yaml_config.defaults((*more, *data, *form))
     return loop.train(config, folder / "run"), config
 
 
+@both
 @pytest.mark.slow
-def test_the_real_photos_train_a_network_that_is_judged_by_their_heads(real_data, tmp_path):
+def test_the_real_photos_train_a_network_that_is_judged_by_their_heads(real_data, tmp_path, options):
     files = real_data / "mpii/test_mpii.json"
-    run, config = run_of(files, "five", tmp_path, "data.mpii={origin: 1, lowered: 15.0}", "train.batch=4")
+    run, config = run_of(files, "five", tmp_path, *options, "data.mpii={origin: 1, lowered: 15.0}", "train.batch=4")
     figures = jobs.evaluate(run / "network.keras", config)[jobs.ANNOTATED].figures
     assert figures["persons"] == 5 and figures["heads"]["segment"] == 5
     assert 0 <= figures["PCKh@0.1"] <= figures["AUC"] <= figures["PCKh"] <= 1
 
 
+@both
 @pytest.mark.slow
-def test_people_whose_thorax_is_never_labelled_train_a_network(real_data, tmp_path):
+def test_people_whose_thorax_is_never_labelled_train_a_network(real_data, tmp_path, options):
     files = real_data / "lspet/lspet_mpii16_train.json.gz"
-    run, config = run_of(files, "all", tmp_path, "data.holdout={every: 300, remainder: 1}")
+    run, config = run_of(files, "all", tmp_path, *options, "data.holdout={every: 300, remainder: 1}")
     figures = jobs.evaluate(run / "network.keras", config)[jobs.ANNOTATED].figures
     assert figures["keypoints"]["thorax"] is None and figures["persons"] > 20

@@ -17,6 +17,8 @@ import tensorflow as tf
 
 from tfpose import decode, geometry, runners
 from tfpose.config import RSN, Config, Hourglass, HRNet, PPNet, SimpleBaseline
+from tfpose.export import tflite, verify
+from tfpose.litert import LiteRT
 from tfpose.skeleton import COCO17
 from tfpose.systems import base
 from tfpose.train.callbacks import save_network
@@ -55,6 +57,14 @@ def views(system, *, present=True):
     points = rng.uniform(12, [width - 13, height - 13], (BATCH, 1, COCO17.count, 2))
     keypoints = np.concatenate([points, np.full((*points.shape[:-1], 1), 2 * present)], axis=-1)
     return {"image": image, "keypoints": keypoints.astype(np.float32), "annotation_id": np.arange(BATCH)}
+
+
+def patches(system):
+    """Views to calibrate on: patches of colour, black and white among them."""
+    height, width = system.size
+    cells = np.random.default_rng(6).integers(0, 256, (8, height // 8, width // 8, 3), dtype=np.uint8)
+    cells[:, 0, 0], cells[:, 0, 1] = 0, 255
+    return cells.repeat(8, axis=1).repeat(8, axis=2)
 
 
 def encoded(system, batch=None):
@@ -139,6 +149,17 @@ def test_the_deployed_network_has_the_last_stage_alone(system, folder):
     last = runners.last_stage(whole)
     assert deployed.keys() == last.keys()
     assert all(np.array_equal(deployed[name], last[name]) for name in last)
+
+
+@pytest.mark.parametrize("kind", ["float32", "int8"])
+def test_the_edge_file_says_what_the_deployed_network_says(system, kind, folder):
+    network, images = system.deployed(keras.models.load_model(saved(system, folder), compile=False)), patches(system)
+    file = folder / f"{system.name}_{kind}.tflite"
+    file.write_bytes(tflite.convert(network, kind, images))
+    expected, run = np.asarray(network(images, training=False)["heatmaps"]), LiteRT(file, 1)
+    found = np.concatenate([run(image[None])["heatmaps"] for image in images])
+    errors, limit = np.abs(found - expected) / np.ptp(expected), verify.LIMITS[kind]
+    assert errors.max() < limit.largest and errors.mean() < limit.mean
 
 
 def test_views_with_nobody_in_them_cost_a_finite_loss(system):
