@@ -22,7 +22,8 @@ ALLOWED = {
     "progress": (NUMPY, set()),
     "poses": (NUMPY, {"geometry"}),
     "spec": (NUMPY, {"skeleton"}),
-    "config": (NUMPY, set()),
+    "options": (NUMPY, set()),
+    "config": (NUMPY, {"options"}),
     "yaml_config": (NUMPY, {"config"}),
     "draw": (NUMPY, FRAME),
     "decode": (NUMPY, FRAME),
@@ -35,7 +36,7 @@ ALLOWED = {
     "encode": (TENSORFLOW, FRAME),
     "models": ({"keras"}, set()),
     "losses": ({"keras"}, set()),
-    "systems": (set(), FRAME | {"config", "encode", "models", "losses"}),
+    "systems": (set(), FRAME | {"options", "encode", "models", "losses"}),
     "train": (
         TENSORFLOW | {"keras"},
         FRAME

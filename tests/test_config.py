@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from tfpose import yaml_config
-from tfpose.config import Config, PPNet
+from tfpose.config import Config
+from tfpose.options import PPNet
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))

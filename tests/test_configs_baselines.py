@@ -7,8 +7,9 @@ import pytest
 import weightless
 
 from tfpose import show, yaml_config
-from tfpose.config import Hourglass, HRNet, Mpii, SimpleBaseline
+from tfpose.config import Mpii
 from tfpose.models import count
+from tfpose.options import Hourglass, HRNet, SimpleBaseline
 from tfpose.skeleton import skeleton
 from tfpose.systems.base import system
 

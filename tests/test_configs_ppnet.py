@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tfpose import yaml_config
-from tfpose.config import Mpii, PPNet
+from tfpose.config import Mpii
 from tfpose.models import count
+from tfpose.options import PPNet
 from tfpose.skeleton import skeleton
 from tfpose.systems.base import system
 

@@ -8,8 +8,9 @@ import pytest
 import weightless
 
 from tfpose import yaml_config
-from tfpose.config import RSN, Mpii
+from tfpose.config import Mpii
 from tfpose.models import blocks, count
+from tfpose.options import RSN
 from tfpose.skeleton import skeleton
 from tfpose.systems.base import system
 

@@ -10,9 +10,9 @@ import receptive
 import tensorflow as tf
 import weightless
 
-from tfpose.config import RSN
 from tfpose.models import blocks, count
 from tfpose.models.rsn import rsn
+from tfpose.options import RSN
 from tfpose.skeleton import COCO17
 from tfpose.systems.rsn import KERNELS, RSNSystem
 

@@ -16,9 +16,10 @@ import pytest
 import tensorflow as tf
 
 from tfpose import decode, geometry, runners
-from tfpose.config import RSN, Config, Hourglass, HRNet, PPNet, SimpleBaseline
+from tfpose.config import Config
 from tfpose.export import tflite, verify
 from tfpose.litert import LiteRT
+from tfpose.options import RSN, Hourglass, HRNet, PPNet, SimpleBaseline
 from tfpose.skeleton import COCO17
 from tfpose.systems import base
 from tfpose.train.callbacks import save_network

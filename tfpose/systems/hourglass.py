@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from tfpose.config import Hourglass
 from tfpose.models import hourglass as networks
+from tfpose.options import Hourglass
 from tfpose.skeleton import Skeleton
 from tfpose.systems.topdown import TopDownSystem
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from tfpose.config import HRNet
 from tfpose.models import hrnet as networks
+from tfpose.options import HRNet
 from tfpose.skeleton import Skeleton
 from tfpose.systems.topdown import TopDownSystem
 

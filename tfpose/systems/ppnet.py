@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from tfpose.config import PPNet
 from tfpose.models import ppnet as networks
+from tfpose.options import PPNet
 from tfpose.skeleton import Skeleton
 from tfpose.systems.topdown import TopDownSystem
 

@@ -6,9 +6,9 @@ What the paper does not say is the published code's: coarse-to-fine targets, hid
 from dataclasses import dataclass
 
 from tfpose import losses
-from tfpose.config import RSN
 from tfpose.encode import blurred, heatmaps
 from tfpose.models import rsn as networks
+from tfpose.options import RSN
 from tfpose.skeleton import Skeleton
 from tfpose.systems.topdown import STRIDE, TopDownSystem, inputs, one_person
 

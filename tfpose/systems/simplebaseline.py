@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from tfpose.config import SimpleBaseline
 from tfpose.models import simplebaseline as networks
+from tfpose.options import SimpleBaseline
 from tfpose.skeleton import Skeleton
 from tfpose.systems.base import Counting
 from tfpose.systems.topdown import TopDownSystem

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from tfpose import losses
-from tfpose.config import TopDown
 from tfpose.encode import heatmaps
 from tfpose.models import blocks
+from tfpose.options import TopDown
 from tfpose.skeleton import Skeleton
 from tfpose.systems.base import PoseSystem
 

@@ -1,0 +1,127 @@
+"""What may be configured of each system: frozen dataclasses, told apart by `name`; `config.py` has all the rest."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+def _positive(section, *options: str) -> None:
+    for option in options:
+        value = getattr(section, option)
+        if min(value if isinstance(value, tuple) else (value,)) <= 0:
+            raise ValueError(f"system.{option}: found {value}; expected more than 0")
+
+
+@dataclass(frozen=True)
+class TopDown:
+    """What every top-down system has: the view's size, the heatmaps it is taught and how they are decoded.
+
+    `sigma` is in cells; `refine` is the fraction of a cell; `blur` is DARK's own smoothing and `smooth` that of the
+    whole maps before anything else, both kernel widths in cells (odd, 0 for none).
+    """
+
+    size: tuple[int, int] = (256, 192)
+    sigma: float = 2.0
+    centre: Literal["cell", "exact"] = "cell"
+    refine: Literal["none", "quarter", "second", "parabola", "dark"] = "quarter"
+    blur: int = 0
+    smooth: int = 0
+
+    def __post_init__(self):
+        _positive(self, "sigma")
+
+
+@dataclass(frozen=True)
+class PPNet(TopDown):
+    """PPNet M`modules`-D`depth`-W`width` (paper: arXiv text in §3; architecture options of its Tables I to IX)."""
+
+    name: Literal["ppnet"] = "ppnet"
+    modules: int = 2
+    depth: int = 2
+    width: int = 32
+    unit: Literal["block", "bottleneck"] = "block"
+    branches: int = 3
+    depth_ratio: int = 2
+    width_ratio: int = 2
+    strides: tuple[int, ...] = (2, 2)
+    skip: Literal["input", "branch"] = "input"
+    stem_width: int = 64
+    stem_blocks: int = 4
+    stem_out: int = 256
+    # The paper says "normal distribution", its code 0.001; "he" is He's fan-out rule.
+    init: Literal["paper", "he"] = "paper"
+
+    def __post_init__(self):
+        super().__post_init__()
+        _positive(self, "modules", "depth", "width")
+
+
+@dataclass(frozen=True)
+class RSN(TopDown):
+    """RSN of `depths` units a level and 1 to 4 `stages` (paper: arXiv:2003.04030; options of its Tables 3 to 6).
+
+    `targets` "kernels" are the published code's, finer from level to level; "gaussian" is one of `sigma` for all.
+    """
+
+    name: Literal["rsn"] = "rsn"
+    refine: Literal["none", "quarter", "second", "parabola", "dark"] = "second"
+    smooth: int = 5
+    stages: int = 1
+    unit: Literal["rsb", "basic", "bottleneck", "res2"] = "rsb"
+    depths: tuple[int, int, int, int] = (2, 2, 2, 2)
+    planes: int = 64
+    width: int = 26
+    branches: int = 4
+    expansion: int = 1
+    stem: Literal["deep", "pool"] = "deep"
+    decoder: int = 128
+    # The paper's networks, or the smaller ones that its authors' released code builds.
+    profile: Literal["paper", "release"] = "paper"
+    se: bool = False
+    prm: bool = False
+    targets: Literal["kernels", "gaussian"] = "kernels"
+
+    def __post_init__(self):
+        super().__post_init__()
+        _positive(self, "stages", "depths", "planes", "width", "branches", "expansion", "decoder")
+
+
+@dataclass(frozen=True)
+class SimpleBaseline(TopDown):
+    """A ResNet of `depths` bottlenecks a level and three transposed convolutions (paper: arXiv:1804.06208)."""
+
+    name: Literal["simplebaseline"] = "simplebaseline"
+    depths: tuple[int, int, int, int] = (3, 4, 6, 3)
+    width: int = 64
+    filters: int = 256
+
+    def __post_init__(self):
+        super().__post_init__()
+        _positive(self, "depths", "width", "filters")
+
+
+@dataclass(frozen=True)
+class Hourglass(TopDown):
+    """`stages` hourglasses that halve their grid `depth` times (paper: arXiv:1603.06937)."""
+
+    name: Literal["hourglass"] = "hourglass"
+    stages: int = 2
+    depth: int = 4
+    width: int = 128
+
+    def __post_init__(self):
+        super().__post_init__()
+        _positive(self, "stages", "depth", "width")
+
+
+@dataclass(frozen=True)
+class HRNet(TopDown):
+    """HRNet-W`width`, with so many `modules` of 2, 3 and 4 branches (paper: arXiv:1902.09212)."""
+
+    name: Literal["hrnet"] = "hrnet"
+    width: int = 32
+    modules: tuple[int, ...] = (1, 4, 3)
+    depth: int = 4
+
+    def __post_init__(self):
+        super().__post_init__()
+        _positive(self, "width", "modules", "depth")
