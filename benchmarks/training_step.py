@@ -82,7 +82,7 @@ def trainee(config, method, precision: str | None):
     """A compiled trainee: of the network as `build` gives it for None, else of the training network of a precision."""
     import keras
 
-    from tfpose.train import devices, schedules
+    from tfpose.train import devices, optimizers, schedules
     from tfpose.train.fused import training_network
     from tfpose.train.trainee import Trainee
 
@@ -90,7 +90,7 @@ def trainee(config, method, precision: str | None):
     network = training_network(method.build, precision) if precision else method.build()
     rate = schedules.LearningRate(config.train.optimizer.learning_rate, config.train.schedule, (), 1)
     result = Trainee(network, method)
-    optimizer = schedules.optimizer(config.train.optimizer, rate)
+    optimizer = optimizers.optimizer(config.train.optimizer, rate)
     result.compile(optimizer=optimizer, jit_compile=devices.compiler() if precision else False)
     result.optimizer.build(network.trainable_variables)
     return result
