@@ -28,7 +28,7 @@ COLOUR = 0.2  # of brightness, contrast and saturation
 
 
 def main() -> None:
-    options = arguments()
+    options = arguments(__doc__)
     core = sorted(os.sched_getaffinity(0))[-1]
     os.sched_setaffinity(0, {core})  # before TensorFlow and OpenCV count the cores
     import cv2
@@ -48,8 +48,8 @@ def main() -> None:
         print(f"{name:<22}{speed:12.0f}{of_cpu:14.0f}{of_cpu / speeds['plain cv2'][1]:10.2f}")
 
 
-def arguments() -> argparse.Namespace:
-    p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def arguments(what: str) -> argparse.Namespace:
+    p = argparse.ArgumentParser(description=what.partition("\n")[0])
     p.add_argument("annotations", type=Path, help="a COCO keypoint file")
     p.add_argument("images", type=Path, help="the folder of its photos")
     p.add_argument("--batch", type=int, default=32)

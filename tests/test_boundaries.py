@@ -29,9 +29,10 @@ ALLOWED = {
     "decode": (NUMPY, FRAME),
     "metrics": (NUMPY, FRAME),
     "predict": (NUMPY, FRAME | {"decode"}),
+    "predict_images": (NUMPY, FRAME | {"decode", "predict"}),
     "litert": (NUMPY | {"ai_edge_litert"}, set()),
     "runners": (NUMPY | {"tensorflow", "keras"}, FRAME | {"litert"}),
-    "evaluate": (NUMPY | {"pycocotools"}, FRAME | {"predict", "metrics", "progress"}),
+    "evaluate": (NUMPY | {"pycocotools"}, FRAME | {"predict", "predict_images", "metrics", "progress"}),
     "data": (TENSORFLOW | {"scipy"}, FRAME | {"config", "draw", "progress"}),
     "encode": (TENSORFLOW, FRAME),
     "models": ({"keras"}, set()),
@@ -50,7 +51,7 @@ ALLOWED = {
 }
 # These put everything together, and leave every language to the parts.
 FRONT = {
-    **dict.fromkeys(("", "cli", "protocol", "show"), NUMPY),
+    **dict.fromkeys(("", "cli", "fields", "protocol", "show"), NUMPY),
     **{"jobs": NUMPY | {"keras"}, "predictions": NUMPY | {"cv2"}},
 }
 FILES = sorted((ROOT / "tfpose").rglob("*.py"))
@@ -121,7 +122,7 @@ def test_the_table_has_no_circle():
 @pytest.mark.parametrize("path", EDGE, ids=lambda p: p.name)
 def test_the_edge_imports_numpy_pillow_and_opencv_alone(path):
     assert others(path) <= {"numpy", "PIL", "cv2"}
-    assert parts(path) <= FRAME | {"decode", "draw", "litert", "predict", "progress"}
+    assert parts(path) <= FRAME | {"decode", "draw", "litert", "predict", "predict_images", "progress"}
 
 
 def test_a_forbidden_import_inside_a_function_is_found(tmp_path):

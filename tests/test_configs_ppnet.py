@@ -14,7 +14,7 @@ from tfpose.skeleton import skeleton
 from tfpose.systems.base import system
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs" / "ppnet"
-OURS = {"m2-d1-w24_128x128_lspet", "m2-d1-w24_128x128_coco"}
+OURS = {"m2-d1-w24_128x128_lspet", "m2-d1-w24_128x128_coco", "m2-d2-w32_96x96_lspet"}
 
 # Trainable weights and 2^30 multiply-accumulates; the paper prints the first digits, sometimes rounded, sometimes cut.
 PUBLISHED = {

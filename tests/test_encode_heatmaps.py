@@ -1,10 +1,13 @@
 """Heatmaps: what is drawn is found again, and what is absent is not drawn."""
 
+import bodies
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfpose.decode import topdown
-from tfpose.encode.heatmaps import heatmaps, weights
+from tfpose.encode.heatmaps import heatmaps, people, weights
+from tfpose.skeleton import OPENPOSE18
 
 GRID, STRIDE, SIGMA = (64, 48), 4, 2.0
 
@@ -85,3 +88,90 @@ def test_mirroring_the_keypoints_mirrors_the_heatmaps():
     mirrored = inside() * [-1, 1, 1] + [GRID[1] * STRIDE - 1, 0, 0]
     maps, other = (heatmaps(k, GRID, STRIDE, SIGMA).numpy() for k in (inside(), mirrored))
     np.testing.assert_allclose(other[:, :, ::-1], maps, atol=1e-5)
+
+
+FIELD, WIDE = (20, 26), 0.875  # a grid at stride 8, and 7 pixels in its cells
+VIEW = (FIELD[0] * 8, FIELD[1] * 8)
+
+
+def crowd(*shape: int, seed: int = 0) -> np.ndarray:
+    return bodies.crowd(np.random.default_rng(seed), shape, VIEW, 0.9)
+
+
+def everybody(keypoints) -> np.ndarray:
+    return people(keypoints, FIELD, 8, WIDE).numpy()
+
+
+def plain(keypoints) -> np.ndarray:
+    """The heatmaps (h, w, K + 1) of one view's keypoints (P, K, 3), one after the other and whole."""
+    rows, columns = np.mgrid[: FIELD[0], : FIELD[1]]
+    maps = np.zeros((*FIELD, keypoints.shape[1] + 1))
+    for person in keypoints.astype(np.float64):
+        for k, (x, y, v) in enumerate(person):
+            squares = ((x + 0.5) / 8 - 0.5 - columns) ** 2 + ((y + 0.5) / 8 - 0.5 - rows) ** 2
+            maps[..., k] = np.maximum(maps[..., k], np.exp(-squares / (2 * WIDE**2)) * (v > 0))
+    maps[..., -1] = 1 - maps[..., :-1].max(axis=-1)
+    return maps
+
+
+def test_maps_of_people_are_those_of_a_loop_over_people_and_keypoints():
+    views = crowd(3, 6)
+    np.testing.assert_allclose(everybody(views), [plain(view) for view in views], atol=1e-5)
+
+
+def test_one_persons_maps_are_the_exact_ones():
+    alone = crowd(4, 1)
+    exact = heatmaps(alone[:, 0], FIELD, 8, WIDE).numpy()
+    np.testing.assert_allclose(everybody(alone)[..., :-1], exact, atol=1e-5)
+
+
+def test_of_people_the_largest_value_counts():
+    views = crowd(2, 5)
+    alone = [everybody(views[:, i : i + 1])[..., :-1] for i in range(5)]
+    np.testing.assert_allclose(everybody(views)[..., :-1], np.max(alone, axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_of_nobody_everything_is_background(count):
+    maps = everybody(np.zeros((2, count, 18, 3), np.float32))
+    assert not maps[..., :-1].any() and (maps[..., -1] == 1).all()
+
+
+def test_the_background_is_what_the_keypoints_leave():
+    maps = everybody(crowd(2, 4))
+    np.testing.assert_array_equal(maps[..., -1], 1 - maps[..., :-1].max(axis=-1))
+
+
+def test_absent_people_and_the_order_of_people_change_nothing():
+    views = crowd(2, 4)
+    filled = np.concatenate([np.zeros_like(views), views[:, ::-1]], axis=1)
+    np.testing.assert_allclose(everybody(filled), everybody(views), atol=1e-6)
+
+
+def test_a_keypoint_just_outside_the_view_still_reaches_into_it():
+    maps = everybody(keypoint(-4.5, 83.5)[None])  # one cell from the first column
+    assert maps[0, 10, 0, 0] == pytest.approx(np.exp(-1 / (2 * WIDE**2)), abs=1e-6) and maps[..., 0].argmax() == 260
+    assert not everybody(keypoint(1e5, -1e5)[None])[..., 0].any()
+
+
+def test_mirroring_people_mirrors_their_heatmaps():
+    views = crowd(2, 3)
+    mirrored = views[..., list(OPENPOSE18.mirror), :] * [-1, 1, 1] + [VIEW[1] - 1, 0, 0]
+    channels = [*OPENPOSE18.mirror, 18]
+    np.testing.assert_allclose(everybody(mirrored)[:, :, ::-1], everybody(views)[..., channels], atol=1e-5)
+
+
+def test_a_step_of_one_stride_moves_peoples_heatmaps_by_one_cell():
+    views = crowd(2, 3)
+    moved = everybody(views + [8, -8, 0])
+    np.testing.assert_allclose(moved[:, :-1, 1:], everybody(views)[:, 1:, :-1], atol=1e-5)
+
+
+def test_the_same_maps_come_out_of_a_data_set_of_any_number_of_people():
+    views = [crowd(2, count, seed=count) for count in (1, 3, 0)]
+    signature = tf.TensorSpec((None, None, 18, 3), tf.float32)
+    data = tf.data.Dataset.from_generator(lambda: iter(views), output_signature=signature)
+    data = data.map(lambda k: people(k, FIELD, 8, WIDE))
+    assert data.element_spec.shape.as_list() == [None, *FIELD, 19]
+    for view, maps in zip(views, data, strict=True):
+        np.testing.assert_allclose(maps.numpy(), everybody(view), atol=1e-6)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpose.losses import HARDEST, hardest_mse, heatmap_mse
+from tfpose.losses import HARDEST, hardest_mse, heatmap_mse, maps_sse
 
 
 def maps(seed, shape=(2, 4, 3, 5)):
@@ -94,3 +94,42 @@ def test_the_hardest_of_a_batch_in_two_halves_cost_their_mean():
     target, output = maps(0, MANY), maps(1, MANY)
     halves = [hardest_mse(target[i : i + 1], output[i : i + 1], weight[i : i + 1]) for i in range(2)]
     assert float(hardest_mse(target, output, weight)) == pytest.approx(float(sum(halves)) / 2)
+
+
+def known(seed=2):
+    return np.random.default_rng(seed).integers(0, 2, (2, 4, 3, 1)).astype("float32")
+
+
+def test_maps_cost_half_the_sum_of_their_squared_errors_a_view():
+    expected = (known() * (maps(0) - maps(1)).astype("float64") ** 2).sum() / (2 * 2)
+    assert float(maps_sse(maps(0), maps(1), known())) == pytest.approx(expected, rel=1e-6)
+    assert float(maps_sse(maps(0), maps(0), known())) == 0
+
+
+def test_the_gradient_of_a_view_is_its_error_whatever_the_size_of_the_maps():
+    for shape in ((1, 2, 2, 3), (1, 8, 6, 9)):
+        target, output = np.zeros(shape, "float32"), tf.Variable(maps(3, shape))
+        with tf.GradientTape() as tape:
+            loss = maps_sse(target, output, np.ones((*shape[:3], 1)))
+        np.testing.assert_allclose(tape.gradient(loss, output), output, rtol=1e-6)
+
+
+def test_a_cell_that_is_not_known_gets_no_gradient():
+    output = tf.Variable(maps(0))
+    with tf.GradientTape() as tape:
+        loss = maps_sse(maps(1), output, known())
+    assert np.array_equal(tape.gradient(loss, output).numpy().any(axis=-1), known()[..., 0] > 0)
+
+
+def test_maps_of_which_nothing_is_known_cost_nothing():
+    assert float(maps_sse(maps(0), maps(1), np.zeros((2, 4, 3, 1)))) == 0
+
+
+def test_the_maps_of_a_batch_in_two_halves_cost_their_mean():
+    halves = [maps_sse(maps(0)[i : i + 1], maps(1)[i : i + 1], known()[i : i + 1]) for i in range(2)]
+    assert float(maps_sse(maps(0), maps(1), known())) == pytest.approx(float(sum(halves)) / 2, rel=1e-6)
+
+
+def test_sixteen_bit_maps_are_summed_in_float32():
+    loss = maps_sse(maps(1), keras.ops.cast(maps(0), "bfloat16"), known())
+    assert keras.backend.standardize_dtype(loss.dtype) == "float32"

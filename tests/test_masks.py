@@ -64,6 +64,10 @@ def test_a_box_that_leaves_the_image_is_cut():
     assert masks.decode([-10, -10, 15, 12], *SIZE).sum() == 5 * 2
 
 
+def test_a_box_without_area_covers_nothing():
+    assert not masks.decode([10, 10, -5, -5], *SIZE).any() and not masks.decode([10, 10, 0, 5], *SIZE).any()
+
+
 def test_the_union_covers_what_any_covers():
     both = masks.union([[0, 0, 2, 3], [1, 0, 2, 3]], *SIZE)
     assert both.sum() == 9 and not masks.union([], *SIZE).any()

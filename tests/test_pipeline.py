@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfpose.config import Augment
-from tfpose.data import coco, pipeline
+from tfpose.data import coco, pipeline, table
 from tfpose.skeleton import COCO17
 
 SIZE = (64, 48)
@@ -107,7 +107,7 @@ def test_the_length_of_validation_is_known_beforehand(records):
 
 def test_more_than_one_group_of_photos_is_as_good_as_one(records, monkeypatch):
     alone = training(records, steps=6)
-    monkeypatch.setattr(pipeline, "GROUP", 2)
+    monkeypatch.setattr(table, "GROUP", 2)
     groups = training(records, steps=6)
     for epoch in (slice(0, 3), slice(3, 6)):
         assert set(together(groups[epoch], "annotation_id")) == set(together(alone[epoch], "annotation_id"))
@@ -127,7 +127,7 @@ def test_encode_gets_whole_batches(records):
 
 
 def test_too_few_people_for_a_batch_are_refused(records):
-    with pytest.raises(ValueError, match=r"train\.batch: 14, of 13 people"):
+    with pytest.raises(ValueError, match=r"train\.batch: 14, of 13 samples"):
         training(records, steps=1, batch=14)
 
 

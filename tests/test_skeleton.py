@@ -5,7 +5,17 @@ import pytest
 import yaml
 
 from tfpose import skeleton as skeletons
-from tfpose.skeleton import COCO17, OPENPOSE18, SKELETONS, Skeleton, from_dict, mirrored, skeleton
+from tfpose.skeleton import (
+    COCO17,
+    OPENPOSE18,
+    SKELETONS,
+    Skeleton,
+    conversion,
+    converted,
+    from_dict,
+    mirrored,
+    skeleton,
+)
 
 EVERY = list(SKELETONS.values())
 
@@ -90,3 +100,35 @@ def test_a_missing_field_and_an_unknown_name_are_named():
 def test_a_skeleton_can_be_a_key():
     assert {COCO17: 1}[Skeleton(COCO17.name, COCO17.keypoints, COCO17.limbs, COCO17.sigmas)] == 1
     assert skeletons.skeleton("coco17") is COCO17
+
+
+@pytest.mark.parametrize("body", EVERY, ids=lambda s: s.name)
+def test_the_mirror_image_of_a_limb_joins_the_mirrored_keypoints(body):
+    for limb, image, turned in zip(body.limbs, body.limb_mirror, body.limb_turned):
+        ends = body.limbs[image][::-1] if turned else body.limbs[image]
+        assert ends == tuple(map(mirrored, limb))
+
+
+def test_a_limb_without_a_mirror_image_is_named():
+    body = Skeleton("bad", ("nose", "left_ear", "right_ear"), (("nose", "left_ear"),), (0.1, 0.1, 0.1))
+    with pytest.raises(ValueError, match="limb nose, left_ear has no mirror image; add nose, right_ear"):
+        assert body.limb_mirror
+
+
+def test_keypoints_keep_their_names_there_and_back():
+    keypoints = np.random.default_rng(0).uniform(1, 100, (3, 17, 3))
+    there = converted(keypoints, conversion(COCO17, OPENPOSE18))
+    np.testing.assert_allclose(converted(there, conversion(OPENPOSE18, COCO17)), keypoints)
+
+
+def test_a_neck_is_between_the_shoulders_and_known_where_both_are():
+    keypoints = np.full((2, 17, 3), 2.0)
+    keypoints[:, COCO17.index("left_shoulder")] = [[10, 20, 2], [10, 20, 0]]
+    keypoints[:, COCO17.index("right_shoulder")] = [30, 40, 1]
+    neck = converted(keypoints, conversion(COCO17, OPENPOSE18))[:, OPENPOSE18.index("neck")]
+    assert neck.tolist() == [[20, 30, 1], [0, 0, 0]]
+
+
+def test_a_keypoint_that_another_skeleton_cannot_give_is_named():
+    with pytest.raises(ValueError, match="coco17: has no head_top, which lsp14 needs"):
+        conversion(COCO17, skeleton("lsp14"))

@@ -16,10 +16,12 @@ import pytest
 import tensorflow as tf
 
 from tfpose import decode, geometry, runners
+from tfpose import skeleton as skeletons
 from tfpose.config import Config
+from tfpose.decode import maps
 from tfpose.export import tflite, verify
 from tfpose.litert import LiteRT
-from tfpose.options import RSN, Hourglass, HRNet, PPNet, SimpleBaseline
+from tfpose.options import MLN, RSN, Hourglass, HRNet, OpenPose, PPNet, SimpleBaseline
 from tfpose.skeleton import COCO17
 from tfpose.systems import base
 from tfpose.train.callbacks import save_network
@@ -29,6 +31,7 @@ from tfpose.train.trainee import Trainee
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = {"size": (64, 48), "branches": 2, "strides": (2,), "depth": 1, "depth_ratio": 1, "width": 8}
 NARROW = {"size": (64, 64), "depths": (1, 1, 1, 1), "planes": 16, "width": 8, "branches": 2, "decoder": 32}
+LIGHT = {"size": (112, 128), "trunk": "mobilenet", "width": 16, "norm": True}
 EXACT = {"sigma": 1.5, "centre": "exact", "refine": "dark"}
 OPTIONS = {
     "ppnet": PPNet(**SMALL, stem_width=8, stem_blocks=1, stem_out=16, init="he", **EXACT),
@@ -36,8 +39,15 @@ OPTIONS = {
     "simplebaseline": SimpleBaseline(size=(64, 64), depths=(1, 1, 1, 1), width=8, filters=16, **EXACT),
     "hourglass": Hourglass(size=(64, 48), depth=2, width=8, **EXACT),
     "hrnet": HRNet(size=(64, 48), width=8, modules=(1, 1), depth=1, **EXACT),
+    "openpose": OpenPose(**LIGHT, stages=2),
+    "mln": MLN(**LIGHT),
 }
+BOTTOM_UP = [name for name, options in OPTIONS.items() if hasattr(options, "body")]
 BATCH = 4
+# Somebody who stands, in pixels: COCO's nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles.
+X = (22, 26, 18, 31, 13, 34, 10, 40, 4, 42, 2, 30, 14, 32, 12, 33, 11)
+Y = (10, 6, 6, 8, 8, 22, 22, 36, 36, 50, 50, 48, 48, 66, 66, 84, 84)
+PLACES = ((10, 12), (72, 14))  # of two people side by side
 
 
 @functools.cache
@@ -51,13 +61,33 @@ def system(request):
 
 
 def views(system, *, present=True):
-    """A batch of views of one person each, every keypoint well inside."""
+    """A batch of views, of one person each or of two, every keypoint well inside."""
     height, width = system.size
     rng = np.random.default_rng(5)
     image = rng.integers(0, 256, (BATCH, height, width, 3), dtype=np.uint8)
     points = rng.uniform(12, [width - 13, height - 13], (BATCH, 1, COCO17.count, 2))
+    batch = {"image": image, "annotation_id": np.arange(BATCH)}
+    if system.view == "image":
+        people = np.stack([X, Y], axis=-1) + np.array(PLACES)[:, None]
+        points = people + rng.uniform(-1, 1, (BATCH, *people.shape))
+        batch["ignore"] = np.zeros((BATCH, height // system.stride, width // system.stride), np.float32)
+        batch["ignore"][:, 2:4, 1:3] = 1
     keypoints = np.concatenate([points, np.full((*points.shape[:-1], 1), 2 * present)], axis=-1)
-    return {"image": image, "keypoints": keypoints.astype(np.float32), "annotation_id": np.arange(BATCH)}
+    return batch | {"keypoints": keypoints.astype(np.float32)}
+
+
+def truth(system):
+    """Everybody in the views as the network speaks of them, (B, P, K, 3)."""
+    return skeletons.converted(views(system)["keypoints"], skeletons.conversion(system.skeleton, system.body))
+
+
+def decoded(system, targets):
+    """Everybody that a view's perfect outputs give, from left to right: a list of (P, K, 3)."""
+    last = runners.last_stage({term: targets[term] for term in system.terms})
+    found = decode.decoder(system.decoder(), system.body)(last)
+    if system.view == "person":
+        return list(found[:, None])
+    return [people.keypoints[np.argsort(people.keypoints[:, 0, 0])] for people in found]
 
 
 def patches(system):
@@ -97,11 +127,9 @@ def folder(tmp_path_factory):
 
 
 def test_perfect_outputs_decode_to_the_truth(system):
-    _, targets = encoded(system)
-    maps = runners.last_stage({term: targets[term] for term in system.terms})
-    found = decode.decoder(system.decoder(), system.skeleton)(maps)
-    truth = views(system)["keypoints"][:, 0]
-    assert np.abs(found[..., :2] - truth[..., :2]).max() < 0.01
+    expected, found = truth(system), decoded(system, encoded(system)[1])
+    assert [people.shape for people in found] == [people.shape for people in expected]
+    assert np.abs(np.stack(found)[..., :2] - expected[..., :2]).max() < 0.01
 
 
 def test_outputs_match_targets_in_name_and_shape(system):
@@ -152,15 +180,25 @@ def test_the_deployed_network_has_the_last_stage_alone(system, folder):
     assert all(np.array_equal(deployed[name], last[name]) for name in last)
 
 
+def shipped(system, folder):
+    """The deployed network, of the size that ships."""
+    network = system.build()
+    network.set_weights(keras.models.load_model(saved(system, folder), compile=False).get_weights())
+    return system.deployed(network)
+
+
 @pytest.mark.parametrize("kind", ["float32", "int8"])
 def test_the_edge_file_says_what_the_deployed_network_says(system, kind, folder):
-    network, images = system.deployed(keras.models.load_model(saved(system, folder), compile=False)), patches(system)
+    network, images, limit = shipped(system, folder), patches(system), verify.LIMITS[kind]
     file = folder / f"{system.name}_{kind}.tflite"
     file.write_bytes(tflite.convert(network, kind, images))
-    expected, run = np.asarray(network(images, training=False)["heatmaps"]), LiteRT(file, 1)
-    found = np.concatenate([run(image[None])["heatmaps"] for image in images])
-    errors, limit = np.abs(found - expected) / np.ptp(expected), verify.LIMITS[kind]
-    assert errors.max() < limit.largest and errors.mean() < limit.mean
+    assert verify.foreign(file) == []
+    expected, run = network(images, training=False), LiteRT(file, 1)
+    each = [run(image[None]) for image in images]
+    for name in expected:
+        truth, found = np.asarray(expected[name]), np.concatenate([maps[name] for maps in each])
+        errors = np.abs(found - truth) / np.ptp(truth)
+        assert errors.max() < limit.largest and errors.mean() < limit.mean
 
 
 def test_views_with_nobody_in_them_cost_a_finite_loss(system):
@@ -169,15 +207,40 @@ def test_views_with_nobody_in_them_cost_a_finite_loss(system):
     assert all(np.isfinite(float(cost)) for cost in system.loss(targets, others).values())
 
 
-def test_a_mirrored_view_has_mirrored_targets(system):
-    batch, mirror = views(system), list(COCO17.mirror)
+@pytest.mark.parametrize("name", BOTTOM_UP)
+def test_a_view_with_nobody_in_it_gives_nobody(name):
+    system = method(name)
+    assert [len(people) for people in decoded(system, encoded(system, views(system, present=False))[1])] == [0] * BATCH
+
+
+def mirrored(batch, system):
+    """The batch as a mirror shows it, left and right of everybody exchanged."""
     points = geometry.mirroring(system.size[1]).apply(batch["keypoints"][..., :2])
-    keypoints = np.concatenate([points, batch["keypoints"][..., 2:]], axis=-1)[..., mirror, :].astype(np.float32)
-    _, targets = encoded(system, batch)
-    _, mirrored = encoded(system, batch | {"image": batch["image"][:, :, ::-1], "keypoints": keypoints})
-    for name in targets:
-        maps = targets[name][:, :, ::-1] if targets[name].ndim == 4 else targets[name]
-        np.testing.assert_allclose(mirrored[name], maps[..., mirror], atol=1e-5)
+    keypoints = np.concatenate([points, batch["keypoints"][..., 2:]], axis=-1)[..., list(COCO17.mirror), :]
+    flipped = {name: batch[name][:, :, ::-1] for name in ("image", "ignore") if name in batch}
+    return batch | flipped | {"keypoints": keypoints.astype(np.float32)}
+
+
+def unmirrored(targets, system):
+    """The targets of a mirrored view as those of the view."""
+    mirror = list(COCO17.mirror)
+    if system.view == "person":
+        return {name: (m[:, :, ::-1] if m.ndim == 4 else m)[..., mirror] for name, m in targets.items()}
+    result = {"weights": targets["weights"][:, :, ::-1]}
+    for stage in range(system.stages):
+        names = {name: f"{name}/{stage}" for name in ("heatmaps", "pafs")}
+        back = maps.unmirrored({name: targets[term] for name, term in names.items()}, system.body)
+        result |= {term: back[name] for name, term in names.items()}
+    return result
+
+
+def test_a_mirrored_view_has_mirrored_targets(system):
+    batch = views(system)
+    expected, found = (encoded(system, b)[1] for b in (batch, mirrored(batch, system)))
+    found = unmirrored(found, system)
+    assert found.keys() == expected.keys()
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
 
 
 IN_JAX = """

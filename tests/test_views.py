@@ -51,6 +51,12 @@ def test_a_view_is_geometrys_crop_with_the_mirror_behind_it():
         np.testing.assert_allclose(matrix, plain_affine(d, i).matrix, atol=1e-3)
 
 
+def test_a_letterbox_is_geometrys():
+    sizes = [(100, 50), (37, 200), (480, 640)]
+    expected = [geometry.letterbox(size, SIZE).matrix for size in sizes]
+    np.testing.assert_allclose(views.letterboxes(tf.constant(sizes), SIZE), expected, atol=1e-4)
+
+
 def test_keypoints_go_through_the_affine_of_the_pixels():
     d, random = draws(mirror=False), np.random.default_rng(1)
     keypoints = np.concatenate([random.uniform(0, 90, (6, 17, 2)), np.full((6, 17, 1), 2)], axis=2).astype(np.float32)

@@ -17,7 +17,8 @@ from tfpose.litert import LiteRT
 
 WARMUPS = 3
 TEACHES = """\
-Every figure is the median over the runs, for one person. The parts take turns, so that a busy moment hits all alike.
+Every figure is the median over the runs, for one view: a person, or a whole image. The parts take turns, so that a busy
+moment hits all alike.
 
   python -m tflite.benchmark bundle
   python -m tflite.benchmark bundle photo.jpg --threads 4 --json
@@ -44,8 +45,10 @@ def benchmark(bundle: Path, photo: Path | None, threads: int = 1, runs: int = 50
     photograph = _noise() if photo is None else image.read(photo)
     whole = (0, 0, photograph.shape[1], photograph.shape[0])
     affine = geometry.crop(whole, spec.size, padding=spec.padding)
+    if spec.view == "image":
+        affine = geometry.letterbox(photograph.shape[:2], spec.size)
     view = image.warp(photograph, affine, spec.size)[None]
-    maps, decode = networks[files[0].name](view), decoder(spec.decoder)
+    maps, decode = networks[files[0].name](view), decoder(spec.decoder, spec.skeleton)
     parts = {f"warp, {name}": lambda w=warp: w(photograph, affine, spec.size) for name, warp in _warps(threads).items()}
     parts |= {name: lambda n=network: n(view) for name, network in networks.items()}
     times = medians(parts | {"decode": lambda: decode(maps)}, runs)
@@ -72,7 +75,7 @@ def report(result: dict) -> str:
     lines = [f"{name:<20}{value:9.3f} ms" for name, value in result["milliseconds"].items()]
     if "int8/float32" in result:
         lines.append(f"{'int8 / float32':<20}{result['int8/float32']:9.3f}")
-    return "\n".join([*lines, f"medians for one person, {result['threads']} threads"])
+    return "\n".join([*lines, f"medians for one view, {result['threads']} threads"])
 
 
 def _warps(threads: int) -> dict[str, Callable]:

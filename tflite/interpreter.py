@@ -6,20 +6,25 @@ from tflite import image
 from tfpose import spec as specs
 from tfpose.litert import LiteRT
 from tfpose.predict import Predictor
+from tfpose.predict_images import ImagePredictor
 
 SPEC = "pose.json"
 # What is asked for by nobody's name: the smallest and fastest.
 PREFERRED = ("int8.tflite", "float16.tflite", "float32.tflite")
 
 
-def predictor(bundle: Path | str, file: str = "", threads: int = 1, *, flip: bool = False) -> Predictor:
-    """The Predictor of a bundle's file, int8 where none is named: RGB image and boxes -> Poses in image pixels.
+def predictor(
+    bundle: Path | str, file: str = "", threads: int = 1, *, flip: bool = False
+) -> Predictor | ImagePredictor:
+    """The predictor of a bundle's file, int8 where none is named: RGB image -> Poses in image pixels.
 
-    ValueError where the folder is no bundle, has no such file, or LiteRT is missing.
+    It takes the people's boxes too, where the network sees one person at a time. ValueError where the folder is no
+    bundle, has no such file, or LiteRT is missing.
     """
     path = choose(bundle, file)
-    mirrored = "aligned" if flip else "none"
-    return Predictor(specs.load(path.parent / SPEC), LiteRT(path, threads), flip=mirrored, warp=image.warp)
+    spec, mirrored = specs.load(path.parent / SPEC), "aligned" if flip else "none"
+    kind = ImagePredictor if spec.view == "image" else Predictor
+    return kind(spec, LiteRT(path, threads), flip=mirrored, warp=image.warp)
 
 
 def choose(bundle: Path | str, file: str = "") -> Path:

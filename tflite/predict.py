@@ -9,13 +9,14 @@ import numpy as np
 from PIL import Image
 
 from tflite import image, interpreter
-from tfpose.draw import draw_poses
+from tfpose.draw import SEEN, draw_poses
 from tfpose.poses import Poses
 from tfpose.progress import progress
 from tfpose.skeleton import Skeleton
 
 TEACHES = """\
-Each box is one person; without boxes the whole photo is taken as one person. Coordinates are pixels of the photo,
+Each box is one person; without boxes the whole photo is taken as one person. A network of whole photos finds everybody
+by itself. Coordinates are pixels of the photo,
 x to the right and y down; a score near 0 means that the keypoint was not seen.
 
   python -m tflite.predict bundle photo.jpg
@@ -38,16 +39,20 @@ def main(arguments: list[str] | None = None) -> int:
 def predict(options: argparse.Namespace) -> None:
     """Prints the people on every photo and writes a picture of each."""
     find = interpreter.predictor(options.bundle, options.file, options.threads, flip=options.flip)
+    whole = find.spec.view == "image"
+    if whole and options.boxes:
+        raise ValueError(f"{options.bundle}: finds people in whole photos; leave out --boxes")
+    threshold = options.threshold if options.threshold is not None else 0.0 if whole else SEEN
     paths = image.photos(options.photos)
     options.output.mkdir(parents=True, exist_ok=True)
     people = []
     for number, path in enumerate(progress(paths, len(paths), "predict")):
         photo = image.read(path)
-        poses = find(photo, options.boxes)
+        poses = find(photo) if whole else find(photo, options.boxes)
         people.append({"photo": str(path), "people": poses.to_coco(number)})
         if not options.json:
             print(table(path, poses, find.spec.skeleton))
-        drawn = draw_poses(photo, poses, find.spec.skeleton, options.threshold, boxes=options.boxes is not None)
+        drawn = draw_poses(photo, poses, find.spec.skeleton, threshold, boxes=options.boxes is not None)
         # Photos of several folders may share a name.
         name = path.stem if sum(p.stem == path.stem for p in paths) == 1 else f"{path.stem}-{number}"
         Image.fromarray(drawn).save(options.output / f"{name}.png")
@@ -85,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--file", default="", help="file of the bundle (default: int8.tflite, or what there is)")
     parser.add_argument("--threads", type=int, default=1, help="threads of LiteRT (default: 1)")
     parser.add_argument("--flip", action="store_true", help="look at each person mirrored too: surer, twice the time")
-    parser.add_argument("--threshold", type=float, default=0.3, help="least score of a keypoint drawn (default: 0.3)")
+    parser.add_argument("--threshold", type=float, help="least score of a keypoint drawn (0.3; of whole photos: all)")
     parser.add_argument("--output", type=Path, default=Path("predictions"), help="folder for pictures (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print COCO results instead of tables")
     return parser

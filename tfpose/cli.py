@@ -84,6 +84,10 @@ def parser() -> argparse.ArgumentParser:
     p = _command(commands, "show", show, "what a network costs, layer by layer, beside what its paper prints")
     _configuration(p)
     p.add_argument("--json", action="store_true", help="print the totals as JSON")
+    p.add_argument(
+        "--fields", type=Path, metavar="PHOTO", help=f"draw every step to its people; CONFIG is then {NETWORK}"
+    )
+    p.add_argument("--picture", type=Path, default=Path("fields.png"), help="where it goes (default: %(default)s)")
 
     p = _command(commands, "check-data", check_data, "look at a data set before training on it: a table and a picture")
     _data(p)
@@ -133,7 +137,8 @@ EXAMPLES = {
     "predict": "examples:\n  tfpose predict runs/try photo.jpg --box 50,20,200,400\n  tfpose predict runs/try folder/",
     "export": "example:\n  tfpose export runs/try export.files=[int8]",
     "show": "examples:\n  tfpose show configs/ppnet/m2-d2-w32_256x192_coco.yaml\n"
-    "  tfpose show CONFIG system.width=48 --json",
+    "  tfpose show CONFIG system.width=48 --json\n"
+    "  tfpose show runs/crowd --fields photo.jpg",
     "check-data": "examples:\n  tfpose check-data --config configs/tiny/ppnet_synthetic.yaml\n"
     "  tfpose check-data --annotations people.json --images photos/",
     "quickstart": "example:\n  tfpose quickstart --workdir runs/quickstart",
@@ -177,6 +182,11 @@ def export(options) -> None:
 
 def show(options) -> None:
     """`tfpose show`."""
+    if options.fields:
+        from tfpose import fields
+
+        print(fields.write(options.config, options.fields, options.picture))
+        return
     config = yaml_config.load(options.config, tuple(options.overrides))
     from tfpose import show as costs
 

@@ -3,12 +3,13 @@
 A YAML file holds only what differs from these defaults. `system` is a union told apart by `system.name`.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tfpose.options import RSN, Hourglass, HRNet, PPNet, SimpleBaseline
+from tfpose.options import MLN, RSN, Hourglass, HRNet, OpenPose, PPNet, SimpleBaseline
 
-System = PPNet | RSN | SimpleBaseline | Hourglass | HRNet
+System = PPNet | RSN | SimpleBaseline | Hourglass | HRNet | OpenPose | MLN
 
 
 @dataclass(frozen=True)
@@ -89,23 +90,58 @@ class Augment:
 
 
 @dataclass(frozen=True)
+class Multiplier:
+    """Variables in whose path (stage2_limbs_conv1/kernel) the pattern `match` is found learn `rate` times as fast."""
+
+    match: str
+    rate: float
+
+    def __post_init__(self):
+        try:
+            re.compile(self.match)
+        except re.error as error:
+            raise ValueError(
+                f"train.optimizer.multipliers: match {self.match!r} is no regular expression: {error}"
+            ) from error
+        if self.rate < 0:
+            raise ValueError(f"train.optimizer.multipliers: rate {self.rate} of {self.match!r}; expected 0 or more")
+
+
+@dataclass(frozen=True)
 class Optimizer:
-    """RMSprop and Adam as PyTorch defines them (decay in the gradient), AdamW, Muon (decay of the weights) or SGD."""
+    """RMSprop and Adam as PyTorch defines them (decay in the gradient), AdamW, Muon (decay of the weights) or SGD.
+
+    SGD is Caffe's: kernels alone decay, in the gradient, and each variable's learning rate is multiplied by the rates
+    of all `multipliers` that match it.
+    """
 
     name: Literal["rmsprop", "adam", "adamw", "muon", "sgd"] = "rmsprop"
     learning_rate: float = 2.5e-4
     weight_decay: float = 0.0
     momentum: float = 0.0
+    multipliers: tuple[Multiplier, ...] = ()
+
+    def __post_init__(self):
+        if self.multipliers and self.name != "sgd":
+            raise ValueError(f"train.optimizer.multipliers: found with name {self.name}; they need name: sgd")
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Learning rate over epochs: `steps` multiplies by `factor` at each of `at`; `cosine` and `linear` end at zero."""
+    """Learning rate over epochs: `steps` multiplies by `factor` at each of `at`; `cosine` and `linear` end at zero.
+
+    `every_steps` multiplies by it after each so many steps of the optimizer too, where 0 never does.
+    """
 
     name: Literal["constant", "steps", "cosine", "linear"] = "steps"
     at: tuple[int, ...] = (170, 200)
+    every_steps: int = 0
     factor: float = 0.1
     warmup_steps: int = 0
+
+    def __post_init__(self):
+        if self.every_steps < 0:
+            raise ValueError(f"train.schedule.every_steps: found {self.every_steps}; expected 0 or more")
 
 
 @dataclass(frozen=True)
@@ -146,7 +182,8 @@ class Evaluate:
     mirrored views ("shifted" only for networks of other coordinates than ours); `refine`, `blur` and `smooth` replace
     those of pose.json ("own", -1); keypoints count in a pose's `score` above `keypoint_threshold`, detected boxes from
     `box_threshold` on; `nms` drops or lowers poses like better ones, "auto" drops those in detected boxes; `ensemble`
-    names networks whose maps are averaged with the first one's.
+    names networks whose maps are averaged with the first one's. `scales` are those at which a network of whole images
+    looks at each, their maps averaged; it needs the .keras.
     """
 
     metric: Literal["oks", "pck", "pckh"] = "oks"
@@ -161,6 +198,7 @@ class Evaluate:
     nms: Literal["auto", "none", "hard", "soft"] = "auto"
     nms_threshold: float = 0.9
     ensemble: tuple[str, ...] = ()
+    scales: tuple[float, ...] = (1.0,)
 
     def __post_init__(self):
         if self.metric != "oks" and self.nms in ("hard", "soft"):

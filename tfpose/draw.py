@@ -10,10 +10,11 @@ from tfpose.skeleton import Skeleton
 LEFT, RIGHT, MIDDLE = (255, 112, 32), (24, 148, 255), (240, 240, 240)
 SHADE = (16, 16, 16)
 BOX = (120, 230, 90)
+SEEN = 0.3  # a keypoint with a lower score is not drawn
 
 
 def draw_poses(
-    image: np.ndarray, poses: Poses, skeleton: Skeleton, threshold: float = 0.3, *, boxes: bool = False
+    image: np.ndarray, poses: Poses, skeleton: Skeleton, threshold: float = SEEN, *, boxes: bool = False
 ) -> np.ndarray:
     """A copy of the image (H, W, 3) uint8 with limbs and keypoints whose score is above the threshold."""
     height, width = image.shape[:2]
@@ -36,6 +37,26 @@ def draw_heatmaps(image: np.ndarray, heatmaps: np.ndarray, strength: float = 0.7
     values = np.asarray(Image.fromarray(largest).resize(image.shape[1::-1], Image.Resampling.BILINEAR))[..., None]
     weight = strength * np.sqrt(np.clip(values, 0, 1))
     return np.rint(image * (1 - weight) + colour_map(values[..., 0]) * weight).astype(np.uint8)
+
+
+def draw_fields(image: np.ndarray, pafs: np.ndarray, strength: float = 0.75) -> np.ndarray:
+    """A copy of the image (H, W, 3) uint8 under part affinity fields (h, w, 2L), cells stretched over it.
+
+    Of each cell the longest vector of all limbs is shown: its length as brightness, its direction as a colour (red to
+    the right, then clockwise green, blue and back).
+    """
+    fields = np.asarray(pafs, np.float32).reshape(*pafs.shape[:2], -1, 2)
+    lengths = np.hypot(fields[..., 0], fields[..., 1])
+    best = lengths.argmax(axis=2)[..., None]
+    longest = np.take_along_axis(fields, best[..., None], axis=2)[:, :, 0]
+    length = np.clip(np.take_along_axis(lengths, best, axis=2), 0, 1)
+    angle = np.arctan2(longest[..., 1], longest[..., 0])[..., None]
+    colours = 0.5 + 0.5 * np.cos(angle - np.array([0, 2, 4]) * np.pi / 3)
+    layers = [Image.fromarray(np.rint(255 * c).astype(np.uint8)) for c in (colours, length[..., 0])]
+    # Pillow resizes from corner to corner, as a grid of cells lies on its image.
+    tint, weight = (np.asarray(c.resize(image.shape[1::-1], Image.Resampling.BILINEAR), np.float32) for c in layers)
+    weight = strength * np.sqrt(weight / 255)[..., None]
+    return np.rint(image * (1 - weight) + tint * weight).astype(np.uint8)
 
 
 def tile(images: list[np.ndarray], columns: int, size: tuple[int, int], gap: int = 4) -> np.ndarray:

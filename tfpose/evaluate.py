@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,16 @@ from tfpose.metrics.nms import Nms
 from tfpose.metrics.pck import pck
 from tfpose.metrics.pckh import pckh
 from tfpose.metrics.pckh import table as pckh_table
+from tfpose.poses import Poses
 from tfpose.predict import Predictor, read_image
+from tfpose.predict_images import ImagePredictor
 from tfpose.progress import progress
-from tfpose.skeleton import COCO17, Skeleton
+from tfpose.skeleton import COCO17, Skeleton, conversion, converted
 
 FIGURES = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 NEEDED = {"id", "image_id", "category_id", "bbox"}
 MAIN = {"oks": "AP", "pck": "PCK", "pckh": "PCKh"}  # the figure that stands for all of a metric
-ANNOTATED, DETECTED = "annotation boxes", "detected boxes"
+ANNOTATED, DETECTED, WHOLE = "annotation boxes", "detected boxes", "whole images"
 EVERYBODY = Nms("none")
 
 
@@ -36,10 +38,11 @@ class Evaluation:
 
 
 def evaluate(
-    predictor: Predictor,
+    predictor: Predictor | ImagePredictor,
     records: list,
     annotations: Path | dict | None = None,
     *,
+    skeleton: Skeleton | None = None,
     detections: list[dict] | None = None,
     metric: str = "oks",
     nms: Nms = EVERYBODY,
@@ -49,7 +52,8 @@ def evaluate(
 
     "oks" needs the COCO annotations (a path or its content) and looks at these images only; "pck" and "pckh" need the
     annotations' boxes, because they must know which person is meant. `detections` are COCO results with box and score;
-    `nms` is asked which poses of an image stay.
+    `nms` is asked which poses of an image stay. A network of whole images is asked without boxes. `skeleton` is that of
+    the annotations, where it is not the network's own: poses are converted to it.
     """
     if metric not in MAIN:
         raise ValueError(f"evaluate.metric: no metric {metric!r}; choose from {', '.join(MAIN)}")
@@ -57,18 +61,32 @@ def evaluate(
         raise ValueError(f"evaluate.metric: {metric} needs the boxes of the annotations; take oks for detected boxes")
     if metric != "oks" and nms.kind != "none":
         raise ValueError(f"evaluate.nms: {nms.kind}, but {metric} needs everybody who is asked for; set it to none")
+    if predictor.spec.view == "image" and (metric != "oks" or detections is not None):
+        raise ValueError(
+            f"evaluate: {metric if detections is None else 'detected boxes'} for a network that finds people in whole "
+            "images; it is measured by evaluate.metric=oks, without boxes"
+        )
+    skeleton = skeleton or predictor.spec.skeleton
     truth = _content(annotations) if metric == "oks" else {}
     persons = [d for d in detections or () if d["category_id"] == _category(truth)]
     boxes = [(r.boxes, None) for r in records] if detections is None else detected(records, persons)
-    items = ((read_image(r.path), *b) for r, b in zip(records, boxes))
-    found = [nms(people, predictor.spec) for people in predictor.many(bar(items, len(records), "evaluate"))]
+    found = [nms(people, predictor.spec) for people in _found(predictor, records, boxes, bar)]
+    if skeleton != predictor.spec.skeleton:
+        ends = conversion(predictor.spec.skeleton, skeleton)
+        found = [replace(people, keypoints=converted(people.keypoints, ends)) for people in found]
     if metric != "oks":
-        figures = _shares(metric, records, [p.keypoints for p in found], predictor.spec.skeleton)
+        figures = _shares(metric, records, [p.keypoints for p in found], skeleton)
         return Evaluation(figures, _results(records, found, category=1))
     truth = comparable(truth, records)
     results = _results(records, found, _category(truth))
-    ids = [r.image_id for r in records]
-    return Evaluation(coco_ap(truth, results, ids, predictor.spec.skeleton.sigmas), results)
+    return Evaluation(coco_ap(truth, results, [r.image_id for r in records], skeleton.sigmas), results)
+
+
+def _found(predictor, records: list, boxes: list, bar: Callable) -> list[Poses]:
+    images = bar((read_image(r.path) for r in records), len(records), "evaluate")
+    if predictor.spec.view == "image":
+        return predictor.many(images)
+    return predictor.many((image, *b) for image, b in zip(images, boxes))
 
 
 def _shares(metric: str, records: list, found: list[np.ndarray], skeleton: Skeleton) -> dict:

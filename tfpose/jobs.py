@@ -9,32 +9,46 @@ import numpy as np
 from tfpose import draw, protocol
 from tfpose.config import Config
 from tfpose.data.source import load_part, locate
-from tfpose.evaluate import ANNOTATED, DETECTED, MAIN, Evaluation, load_detections, report
+from tfpose.evaluate import ANNOTATED, DETECTED, MAIN, WHOLE, Evaluation, load_detections, report
 from tfpose.evaluate import evaluate as judge
 from tfpose.predictions import fast_warp, predict
-from tfpose.skeleton import skeleton
+from tfpose.skeleton import Skeleton, skeleton
+from tfpose.spec import PoseSpec
 
 
 def evaluate(network: Path, config: Config, detections: Path | None = None) -> dict[str, Evaluation]:
-    """{"annotation boxes": figures, "detected boxes": figures} of a network on the validation part."""
+    """{"annotation boxes": figures, "detected boxes": figures} of a network on the validation part.
+
+    Of a network that finds people in whole images {"whole images": figures}.
+    """
     predictor = protocol.predictor(network, config.evaluate)
-    split = load_part(config.data, predictor.spec.skeleton, "validation")
+    split = load_part(config.data, annotated(predictor.spec, config), "validation")
     return evaluations(predictor, split, config, detections)
+
+
+def annotated(spec: PoseSpec, config: Config) -> Skeleton:
+    """The skeleton of the annotations: a network of one person has it too, others are converted to it."""
+    return skeleton(config.data.skeleton) if spec.view == "image" else spec.skeleton
 
 
 def evaluations(predictor, split, config: Config, detections: Path | None = None) -> dict[str, Evaluation]:
     """The same of a predictor on records that are loaded already."""
     annotations, _ = locate(config.data, "validation")
     detections = detections or (config.evaluate.detections and Path(config.evaluate.detections))
-
-    options = config.evaluate
+    options, body = config.evaluate, annotated(predictor.spec, config)
 
     def run(boxes: list | None) -> Evaluation:
         nms = protocol.nms(options, detected=boxes is not None)
-        return judge(predictor, split.records, annotations, detections=boxes, metric=options.metric, nms=nms)
+        common = {"skeleton": body, "metric": options.metric, "nms": nms}
+        return judge(predictor, split.records, annotations, detections=boxes, **common)
 
     found = {DETECTED: run(load_detections(detections, options.box_threshold))} if detections else {}
-    return {ANNOTATED: run(None)} | found
+    return {WHOLE if predictor.spec.view == "image" else ANNOTATED: run(None)} | found
+
+
+def first(found: dict[str, Evaluation]) -> Evaluation:
+    """Of a network's evaluations the one that needs no detector."""
+    return next(iter(found.values()))
 
 
 def export(run: Path, config: Config, output: Path) -> None:
@@ -46,17 +60,18 @@ def export(run: Path, config: Config, output: Path) -> None:
 
     method = system(config.system, skeleton(config.data.skeleton))
     spec = method.spec(config.data.padding)
-    network = method.deployed(keras.models.load_model(run / "network.keras", compile=False))
+    network = method.build()  # of the size that ships: a network of whole images is trained for any size
+    network.set_weights(keras.models.load_model(run / "network.keras", compile=False).get_weights())
+    network = method.deployed(network)
     train, validation = (load_part(config.data, method.skeleton, part) for part in ("train", "validation"))
     views = list(calibrate.views(train.records, spec, config.export.calibration_views, config.seed, fast_warp()))
     bundle.write(network, spec, output, config.export.files, views, {"part": "train", "seed": config.seed})
     unseen = calibrate.views(validation.records, spec, verify.BATCH * 2, config.seed, fast_warp())
-    exact = replace(config, evaluate=replace(config.evaluate, detections="", ensemble=()))
+    exact = replace(config, evaluate=replace(config.evaluate, detections="", ensemble=(), scales=(1.0,)))
     main = MAIN[config.evaluate.metric]
 
     def figure(path: Path) -> float:
-        judged = evaluations(protocol.predictor(path, exact.evaluate), validation, exact)
-        return judged[ANNOTATED].figures[main]
+        return first(evaluations(protocol.predictor(path, exact.evaluate), validation, exact)).figures[main]
 
     verify.verify(output, unseen, figure, drop=config.export.max_ap_drop, show=print)
 
@@ -77,17 +92,19 @@ def check_data(config: Config, part: str, picture: Path) -> str:
 
 def quickstart(config: Config, folder: Path) -> None:
     """Trains, evaluates, exports, evaluates the int8 file, and predicts on unseen pictures."""
+    from tfpose.systems.base import system
     from tfpose.train import loop
 
     loop.train(config, folder)
     export(folder, config, folder / "bundle")
     float_figures, int8_figures = (
-        evaluate(folder / "bundle" / name, config)[ANNOTATED] for name in ("network.keras", "int8.tflite")
+        first(evaluate(folder / "bundle" / name, config)) for name in ("network.keras", "int8.tflite")
     )
     print(report({"network.keras": float_figures, "int8.tflite": int8_figures}))
     annotations, images = locate(config.data, "validation")
     some = sorted(images.iterdir())[:9]
-    predict(folder / "bundle" / "int8.tflite", some, folder / "predictions", [], annotations, flip=False)
+    boxes = annotations if system(config.system, skeleton(config.data.skeleton)).view == "person" else None
+    predict(folder / "bundle" / "int8.tflite", some, folder / "predictions", [], boxes, flip=False)
     sheet(folder / "predictions", folder / "people.png")
     print(f"look at {folder / 'people.png'}; what training saw: {folder / 'pictures'}")
 

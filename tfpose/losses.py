@@ -32,3 +32,14 @@ def hardest_mse(target, output, weight):
     errors = ops.cast(weight, "float32") * ops.mean(ops.square(output - target), axis=(1, 2))
     worst, _ = ops.top_k(errors, min(HARDEST, errors.shape[-1]))
     return 0.5 * ops.mean(worst)
+
+
+def maps_sse(target, output, weight):
+    """Return half the squared errors of maps (B, H, W, C), summed over cells and channels, a view; float32 scalar.
+
+    `weight` (B, H, W, 1) is 0 where nothing is known. The sum is divided by 2 B and by nothing else, as Caffe's
+    EuclideanLoss does: the learning rates of OpenPose and MLN are made for it, and would be tens of thousands of times
+    too small for a mean.
+    """
+    target, output, weight = (ops.cast(x, "float32") for x in (target, output, weight))
+    return 0.5 * ops.sum(weight * ops.square(output - target)) / ops.cast(ops.shape(target)[0], "float32")

@@ -125,3 +125,59 @@ class HRNet(TopDown):
     def __post_init__(self):
         super().__post_init__()
         _positive(self, "width", "modules", "depth")
+
+
+@dataclass(frozen=True)
+class BottomUp:
+    """What every bottom-up system has: the views it serves and is trained on, its body, its maps and their network.
+
+    `crop` is the (height, width) of a view in training. `body` is the skeleton of the maps, in place of that of the
+    annotations. `sigma` is a heatmap's deviation and `limb` the half width of a limb, both in pixels of the view.
+    `trunk_weights` are "none", "imagenet", or the path of a VGG19 file of keras.applications. `width` is that of the
+    heads, which `norm` batch-normalises. Of the decoder: a peak is at least `threshold`, and somebody scores `score`.
+    """
+
+    size: tuple[int, int] = (368, 432)
+    crop: tuple[int, int] = (368, 368)
+    body: str = "openpose18"
+    sigma: float = 7.0
+    limb: float = 8.0
+    trunk: Literal["vgg19", "mobilenet"] = "vgg19"
+    trunk_weights: str = "none"
+    width: int = 128
+    norm: bool = False
+    threshold: float = 0.015
+    score: float = 0.3
+
+    def __post_init__(self):
+        _positive(self, "size", "crop", "sigma", "limb", "width")
+        for option in ("size", "crop"):
+            if any(side % 8 for side in getattr(self, option)):
+                raise ValueError(f"system.{option}: found {list(getattr(self, option))}; expected multiples of 8")
+        if self.trunk != "vgg19" and self.trunk_weights != "none":
+            raise ValueError(
+                f"system.trunk_weights: found {self.trunk_weights}, but {self.trunk} has none; set it to none"
+            )
+
+
+@dataclass(frozen=True)
+class OpenPose(BottomUp):
+    """`stages` of heatmaps and part affinity fields (paper: arXiv:1611.08050)."""
+
+    name: Literal["openpose"] = "openpose"
+    stages: int = 6
+
+    def __post_init__(self):
+        super().__post_init__()
+        _positive(self, "stages")
+
+
+@dataclass(frozen=True)
+class MLN(BottomUp):
+    """Detection, transfer between the branches, refinement (paper: Huang et al., ICIP 2019).
+
+    Its layers are published in part: `block` says which of two layouts with all its printed figures is built.
+    """
+
+    name: Literal["mln"] = "mln"
+    block: Literal["concat", "squeeze"] = "concat"

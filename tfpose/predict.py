@@ -94,6 +94,13 @@ class Predictor:
         return (maps + (shifted(back) if self.flip == "shifted" else back)) / 2
 
 
+def checked(image: np.ndarray) -> np.ndarray:
+    """The image itself; ValueError where it is not (H, W, 3) uint8."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"image: found {image.dtype} {image.shape}; expected uint8 (height, width, 3) in RGB")
+    return image
+
+
 def mirrored(views: np.ndarray) -> np.ndarray:
     """The views (N, H, W, 3), left and right exchanged."""
     return np.ascontiguousarray(views[:, :, ::-1])
@@ -122,8 +129,7 @@ class _Frame:
 
     @staticmethod
     def of(image: np.ndarray, boxes, scores, spec: PoseSpec) -> "_Frame":
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(f"image: found {image.dtype} {image.shape}; expected uint8 (height, width, 3) in RGB")
+        checked(image)
         boxes = [[0, 0, image.shape[1], image.shape[0]]] if boxes is None else boxes
         boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
         scores = np.ones(len(boxes), np.float32) if scores is None else np.asarray(scores, np.float32)

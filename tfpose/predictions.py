@@ -10,16 +10,18 @@ from tfpose import draw, runners
 from tfpose import predict as predicting
 from tfpose.geometry import warp as plain_warp
 from tfpose.poses import Poses
+from tfpose.predict_images import ImagePredictor
 from tfpose.progress import progress
 from tfpose.skeleton import Skeleton
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
-def load_predictor(network: Path, *, flip: str = "none") -> predicting.Predictor:
+def load_predictor(network: Path, *, flip: str = "none") -> predicting.Predictor | ImagePredictor:
     """A predictor for anything that can be run, with the fastest warp that is installed."""
     spec, run = runners.load(network)
-    return predicting.Predictor(spec, run, flip=flip, warp=fast_warp())
+    kind = ImagePredictor if spec.view == "image" else predicting.Predictor
+    return kind(spec, run, flip=flip, warp=fast_warp())
 
 
 def fast_warp():
@@ -37,6 +39,9 @@ def predict(network: Path, photos: list[Path], output: Path, boxes: list, boxes_
     A photo that cannot be read is a line on stderr, and a ValueError when all the others are done.
     """
     predictor = load_predictor(network, flip="aligned" if flip else "none")
+    whole = predictor.spec.view == "image"
+    if whole and (boxes or boxes_file):
+        raise ValueError(f"{network}: finds people in whole images; leave out --box and --boxes")
     files = photo_files(photos)
     known = boxes_by_name(boxes_file) if boxes_file else {}
     if unknown := [file for file in files if boxes_file and file.name not in known]:
@@ -50,10 +55,12 @@ def predict(network: Path, photos: list[Path], output: Path, boxes: list, boxes_
             print(f"skipped: {error}", file=sys.stderr)
             bad += 1
             continue
-        people = predictor(image, np.array(known[file.name] if known else boxes or [[0, 0, *image.shape[1::-1]]]))
+        around = np.array(known[file.name] if known else boxes or [[0, 0, *image.shape[1::-1]]])
+        people = predictor(image) if whole else predictor(image, around)
         images.append({"id": number, "file_name": file.name, "height": image.shape[0], "width": image.shape[1]})
         annotations += [annotation(r, len(annotations) + i) for i, r in enumerate(people.to_coco(number), 1)]
-        save_picture(image, people, predictor.spec.skeleton, pictures[number - 1])
+        # A decoder of whole images has chosen already: what it left out has score 0.
+        save_picture(image, people, predictor.spec.skeleton, pictures[number - 1], 0.0 if whole else draw.SEEN)
     content = {"images": images, "annotations": annotations, "categories": [category(predictor.spec.skeleton)]}
     (output / "poses.json").write_text(json.dumps(content))
     print(f"{len(images)} photos, {len(annotations)} people: {output / 'poses.json'}, {output / 'pictures'}")
@@ -69,11 +76,11 @@ def pictures_of(files: list[Path], folder: Path) -> list[Path]:
     return [folder / f"{stem}.png" for stem in unique]
 
 
-def save_picture(image: np.ndarray, people: Poses, body: Skeleton, path: Path) -> None:
-    """The photo with its skeletons, as a file."""
+def save_picture(image: np.ndarray, people: Poses, body: Skeleton, path: Path, threshold: float) -> None:
+    """The photo with its skeletons, keypoints above the threshold, as a file."""
     from PIL import Image
 
-    Image.fromarray(draw.draw_poses(image, people, body)).save(path)
+    Image.fromarray(draw.draw_poses(image, people, body, threshold)).save(path)
 
 
 def category(body: Skeleton) -> dict:
@@ -85,11 +92,12 @@ def category(body: Skeleton) -> dict:
 def annotation(result: dict, identity: int) -> dict:
     """A COCO annotation of a COCO result: scores move to `keypoint_scores`; visible is what counts in the score."""
     points = np.reshape(result["keypoints"], (-1, 3))
-    visibility = np.where(points[:, 2] > predicting.COUNTED, 2, 1).tolist()
-    keypoints = [n for (x, y), v in zip(points[:, :2].tolist(), visibility) for n in (x, y, v)]
+    visibility = np.select([points[:, 2] > predicting.COUNTED, points[:, 2] > 0], [2, 1], 0)
+    known = int((visibility > 0).sum())
+    keypoints = [n for (x, y), v in zip(points[:, :2].tolist(), visibility.tolist()) for n in (x, y, v)]
     area = result["bbox"][2] * result["bbox"][3]
-    known = {"keypoints": keypoints, "num_keypoints": len(points), "keypoint_scores": points[:, 2].tolist()}
-    return {"id": identity, **result, **known, "area": area, "iscrowd": 0}
+    scored = {"keypoints": keypoints, "num_keypoints": known, "keypoint_scores": points[:, 2].tolist()}
+    return {"id": identity, **result, **scored, "area": area, "iscrowd": 0}
 
 
 def photo_files(paths: list[Path]) -> list[Path]:

@@ -10,18 +10,23 @@ from tfpose import runners
 from tfpose.config import Evaluate
 from tfpose.metrics.nms import Nms
 from tfpose.predict import Predictor
+from tfpose.predict_images import ImagePredictor
 from tfpose.predictions import load_predictor
 from tfpose.spec import PoseSpec
 
 OWN_WIDTH = -1
 
 
-def predictor(network: Path, options: Evaluate) -> Predictor:
+def predictor(network: Path, options: Evaluate) -> Predictor | ImagePredictor:
     """The Predictor of a network, or of the mean of several, with the flip, the decoder and the scores asked for.
 
     ValueError names both where a network of `options.ensemble` sees other views or gives other maps than the first.
     """
     first = load_predictor(network, flip=options.flip)
+    if first.spec.view == "image":
+        return whole(network, first, options)
+    if options.scales != (1.0,):
+        raise ValueError(f"evaluate.scales: {list(options.scales)}, but {network} looks at people in boxes; set [1.0]")
     runs = [first.run]
     for path in map(Path, options.ensemble):
         spec, run = runners.load(path)
@@ -34,6 +39,16 @@ def predictor(network: Path, options: Evaluate) -> Predictor:
         score=options.score,
         keypoint_threshold=options.keypoint_threshold,
     )
+
+
+def whole(network: Path, first: ImagePredictor, options: Evaluate) -> ImagePredictor:
+    """The predictor of a network of whole images; ValueError where the options are those of people in boxes."""
+    for what in ("ensemble", "detections", "refine", "blur", "smooth", "score", "nms"):
+        if getattr(options, what) != getattr(Evaluate(), what):
+            raise ValueError(f"evaluate.{what}: {network} finds people in whole images, without boxes; leave it out")
+    if options.scales != (1.0,) and runners.network_file(network).suffix != ".keras":
+        raise ValueError(f"evaluate.scales: {network} has views of one size; take the run's network.keras, or [1.0]")
+    return replace(first, scales=options.scales)
 
 
 def decoder(own: dict, options: Evaluate) -> dict:

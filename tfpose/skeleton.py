@@ -53,10 +53,63 @@ class Skeleton:
         """The limbs as keypoint indices, (L, 2) int64."""
         return np.array([[self.index(a), self.index(b)] for a, b in self.limbs], np.int64).reshape(-1, 2)
 
+    @cached_property
+    def limb_mirror(self) -> tuple[int, ...]:
+        """For each limb the index of its mirror image: (L,); ValueError where a limb has none."""
+        return tuple(index for index, _ in self._mirrored_limbs)
+
+    @cached_property
+    def limb_turned(self) -> tuple[bool, ...]:
+        """For each limb whether its mirror image runs from its end to its start: (L,)."""
+        return tuple(turned for _, turned in self._mirrored_limbs)
+
+    @cached_property
+    def _mirrored_limbs(self) -> list[tuple[int, bool]]:
+        found = []
+        for a, b in self.limbs:
+            image = (mirrored(a), mirrored(b))
+            choices = [image, image[::-1]]
+            if not any(limb in self.limbs for limb in choices):
+                raise ValueError(f"skeleton {self.name}: limb {a}, {b} has no mirror image; add {', '.join(image)}")
+            turned = image not in self.limbs
+            found.append((self.limbs.index(choices[turned]), turned))
+        return found
+
     def as_dict(self) -> dict:
         """The skeleton as plain lists, for JSON and YAML."""
         fields = asdict(self)
         return {key: _plain(value) for key, value in fields.items()}
+
+
+# Keypoints that a skeleton may have without anybody having labelled them: the middles of two others.
+MIDDLES = {"neck": ("left_shoulder", "right_shoulder"), "pelvis": ("left_hip", "right_hip")}
+
+
+def conversion(source: Skeleton, target: Skeleton) -> np.ndarray:
+    """Which two keypoints of `source` each keypoint of `target` is the mean of, (K, 2) int64; twice the same mostly.
+
+    ValueError names a keypoint that `source` neither has nor gives.
+    """
+    rows = []
+    for name in target.keypoints:
+        ends = (name, name) if name in source.keypoints else MIDDLES.get(name, (name, name))
+        if not set(ends) <= set(source.keypoints):
+            raise ValueError(
+                f"skeleton {source.name}: has no {name}, which {target.name} needs; "
+                f"it has {', '.join(source.keypoints)}"
+            )
+        rows.append([source.index(end) for end in ends])
+    return np.array(rows, np.int64)
+
+
+def converted(keypoints: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Keypoints (..., K, 3) by a `conversion` (K', 2): (..., K', 3), with the smaller of the two last values.
+
+    A keypoint is known, its last value above 0, where both are; else it is all zeros.
+    """
+    ends = keypoints[..., pairs, :]
+    value = ends[..., 2].min(axis=-1)[..., None]
+    return np.concatenate([ends[..., :2].mean(axis=-2), value], axis=-1) * (value > 0)
 
 
 def mirrored(name: str) -> str:

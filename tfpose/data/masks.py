@@ -9,40 +9,43 @@ def union(segmentations, height: int, width: int) -> np.ndarray:
     """The pixels that any of the segmentations covers: (height, width) bool."""
     mask = np.zeros((height, width), bool)
     for segmentation in segmentations:
-        mask |= decode(segmentation, height, width)
+        _add(mask, segmentation)
     return mask
 
 
 def decode(segmentation, height: int, width: int) -> np.ndarray:
     """One segmentation as (height, width) bool; ValueError for one of no known form, or of an image of another size."""
+    return union([segmentation], height, width)
+
+
+def _add(mask: np.ndarray, segmentation) -> None:
     if isinstance(segmentation, dict) and {"size", "counts"} <= set(segmentation):
-        return _runs(segmentation, height, width)
-    if isinstance(segmentation, list) and all(finite(polygon) for polygon in segmentation):
-        parts = [p for p in segmentation if len(p) >= 6 and len(p) % 2 == 0]
-        return np.any([np.zeros((height, width), bool), *(_polygon(p, height, width) for p in parts)], axis=0)
-    if finite(segmentation) and len(segmentation) == 4:
-        return _box(segmentation, height, width)
-    raise ValueError(f"expected polygons, run lengths or a box, found {segmentation!r:.80}")
+        mask |= _runs(segmentation, *mask.shape)
+    elif isinstance(segmentation, list) and all(finite(polygon) for polygon in segmentation):
+        for polygon in segmentation:
+            if len(polygon) >= 6 and len(polygon) % 2 == 0:
+                _add_polygon(mask, polygon)
+    elif finite(segmentation) and len(segmentation) == 4:
+        x, y, w, h = (*segmentation[:2], *np.maximum(segmentation[2:], 0))
+        _add_polygon(mask, [x, y, x + w, y, x + w, y + h, x, y + h])
+    else:
+        raise ValueError(f"expected polygons, run lengths or a box, found {segmentation!r:.80}")
 
 
-def _box(box: list, height: int, width: int) -> np.ndarray:
-    """The pixels whose centres lie in the box."""
-    x, y, w, h = box
-    columns, rows = np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
-    return (columns > x) & (columns < x + w) & (rows > y) & (rows < y + h)
-
-
-def _polygon(polygon: list, height: int, width: int) -> np.ndarray:
-    """The pixels whose centres it encloses, by the even-odd rule."""
+def _add_polygon(mask: np.ndarray, polygon: list) -> None:
+    """The pixels whose centres it encloses, by the even-odd rule; only where it is, because most people are small."""
     start = np.array(polygon, np.float64).reshape(-1, 2)
+    left, top = np.clip(np.floor(start.min(axis=0)), 0, mask.shape[::-1]).astype(int)
+    right, bottom = np.clip(np.ceil(start.max(axis=0)), 0, mask.shape[::-1]).astype(int)
     (x, y), (x_end, y_end) = start.T, np.roll(start, -1, axis=0).T
-    rows = np.arange(height)[:, None] + 0.5
+    rows = np.arange(top, bottom)[:, None] + 0.5
     row, edge = np.nonzero((y <= rows) != (y_end <= rows))
-    along = (row + 0.5 - y[edge]) / (y_end - y)[edge]
-    crossing = x[edge] + along * (x_end - x)[edge]
-    flips = np.zeros((height, width + 1), np.int64)
-    np.add.at(flips, (row, np.clip(np.ceil(crossing - 0.5), 0, width).astype(int)), 1)
-    return np.cumsum(flips, axis=1)[:, :width] % 2 == 1
+    along = (rows[row, 0] - y[edge]) / (y_end - y)[edge]
+    crossing = np.ceil(x[edge] + along * (x_end - x)[edge] - 0.5) - left
+    flips = np.zeros((bottom - top, right - left + 1), np.uint8)
+    np.add.at(flips, (row, np.clip(crossing, 0, right - left).astype(int)), 1)
+    # Eight bits overflow, and stay odd or even.
+    mask[top:bottom, left:right] |= np.cumsum(flips, axis=1, dtype=np.uint8)[:, :-1] % 2 == 1
 
 
 def _runs(segmentation: dict, height: int, width: int) -> np.ndarray:

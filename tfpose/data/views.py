@@ -27,6 +27,15 @@ def affines(draws: Draws, size) -> tf.Tensor:
     return tf.where(draws.mirror[:, None, None], mirrored, result)
 
 
+def letterboxes(photo_sizes, size) -> tf.Tensor:
+    """Photo -> view of all of it, (N, 2, 3), for photos of sizes (N, 2): `geometry.letterbox`."""
+    sides = tf.cast(photo_sizes[:, ::-1], tf.float32)  # width, height
+    view = tf.constant(size[::-1], tf.float32)
+    factor = tf.reduce_min(view / sides, axis=1)
+    offset = (factor[:, None] - 1) / 2 + (view - sides * factor[:, None]) / 2
+    return tf.concat([factor[:, None, None] * tf.eye(2), offset[..., None]], axis=2)
+
+
 def mapped(keypoints, affine, mirror, skeleton):
     """Keypoints (P, K, 3) in the view; those of a mirrored person change sides."""
     points = tf.matmul(keypoints[..., :2], affine[:, :, :2], transpose_b=True) + affine[:, None, :, 2]

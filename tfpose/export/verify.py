@@ -8,8 +8,9 @@ import numpy as np
 
 from tfpose import runners
 from tfpose import spec as specs
-from tfpose.decode import decoder
+from tfpose.decode import decoder, topdown
 from tfpose.export import bundle
+from tfpose.spec import PoseSpec
 
 BATCH = 16
 # A keypoint counts where Keras is this sure of it; the largest cell of an empty map lies anywhere.
@@ -108,7 +109,7 @@ def measure(folder: Path | str, views: Iterable[np.ndarray], evaluate: Callable[
     for name, what in files.items():
         check(folder / name, what)
     truth = outputs(folder / bundle.KERAS, views)
-    points = decoder(spec.decoder | {"stride": 1})
+    points = pointer(spec)
     rows = []
     for name, what in files.items():
         found, figure = outputs(folder / name, views), evaluate(folder / name) if evaluate else None
@@ -119,6 +120,14 @@ def measure(folder: Path | str, views: Iterable[np.ndarray], evaluate: Callable[
             peaks = kept(points(truth), points(found)) if output == "heatmaps" else None
             rows.append(Row(name, what["kind"], what["bytes"], output, *errors, peaks, figure))
     return Report(tuple(rows), evaluate(folder / bundle.KERAS) if evaluate else None)
+
+
+def pointer(spec: PoseSpec) -> Callable[[dict], np.ndarray]:
+    """Outputs -> keypoints (N, K, 3) in cells: one person's, or in a whole image the surest of each type."""
+    if spec.view == "person":
+        return decoder(spec.decoder | {"stride": 1})
+    count = spec.skeleton.count
+    return lambda outputs: topdown.decode(outputs["heatmaps"][..., :count], 1, "parabola")
 
 
 def check(path: Path, what: dict) -> None:

@@ -113,6 +113,11 @@ def heatmaps(x, keypoints, kernel, *, name):
 
 
 def last_stage(network):
-    """Return the network that is shipped: the same layers and weights, of "heatmaps/0", "heatmaps/1" ... the last."""
-    last = max(network.output, key=lambda key: int(key.rpartition("/")[2]))
-    return keras.Model(network.input, {"heatmaps": network.output[last]}, name=network.name)
+    """Return the network that is shipped: the same layers and weights, of "heatmaps/0", "heatmaps/1" ... the last.
+
+    Of every other name with stages too: {"heatmaps/0", "pafs/0", "heatmaps/1", "pafs/1"} becomes {"heatmaps", "pafs"}.
+    """
+    stages = {key: int(key.rpartition("/")[2]) for key in network.output}
+    last = max(stages.values())
+    outputs = {key.rpartition("/")[0]: network.output[key] for key, stage in stages.items() if stage == last}
+    return keras.Model(network.input, outputs, name=network.name)

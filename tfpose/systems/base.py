@@ -20,15 +20,27 @@ class Counting:
 class PoseSystem(abc.ABC):
     """One method, whole: its network, what it is taught, what that costs and how its maps become poses.
 
-    `view` is "person" (a crop per box) or "image"; `terms` are the names that `loss` returns, in order.
+    `view` is "person" (a crop per box) or "image"; `terms` are the names that `loss` returns, in order; `stride` is
+    the number of view pixels to a cell of the targets.
     """
 
     name: str
     view: str
     terms: tuple[str, ...]
     size: tuple[int, int]
+    stride: int
     skeleton: Skeleton
     counting = Counting()
+
+    @property
+    def body(self) -> Skeleton:
+        """What the network and its decoder speak; `skeleton` is that of the annotations."""
+        return self.skeleton
+
+    @property
+    def training_size(self) -> tuple[int, int]:
+        """The (height, width) of views in training; `size` is that of views when the network serves."""
+        return self.size
 
     @abc.abstractmethod
     def build(self, size: tuple[int | None, int | None] | None = None):
@@ -50,9 +62,12 @@ class PoseSystem(abc.ABC):
     def deployed(self, network):
         """The sub-model that ships: the same weights, the last stage's outputs only."""
 
+    def start(self, network) -> None:  # noqa: B027 (most systems start from what `build` draws)
+        """Gives a new training network the weights that it starts from, where they are not drawn."""
+
     def spec(self, padding: float) -> PoseSpec:
         """What ships beside the network."""
-        return PoseSpec(self.name, self.view, self.size, self.skeleton, self.decoder(), padding)
+        return PoseSpec(self.name, self.view, self.size, self.body, self.decoder(), padding)
 
 
 def system(options, skeleton: Skeleton) -> PoseSystem:

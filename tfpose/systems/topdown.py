@@ -22,6 +22,7 @@ class TopDownSystem(PoseSystem):
     options: TopDown
     skeleton: Skeleton
     view = "person"
+    stride = STRIDE
     stages = 1
 
     @property

@@ -148,11 +148,11 @@ class Keeper(keras.callbacks.Callback):
 
 
 def save_network(network: keras.Model, system: PoseSystem, config: Config, path: Path) -> None:
-    """Writes a training network as a plain .keras of the system's own size: standard layers, every stage's outputs.
+    """Writes a training network as a plain .keras: standard layers, every stage's outputs; pose.json beside it.
 
-    Its pose.json lies beside it.
+    It has the system's own size; a network of whole images takes any, so that it can be tested at several scales.
     """
-    plain = system.build()
+    plain = system.build((None, None) if system.view == "image" else None)
     plain.set_weights(network.get_weights())
     scratch = path.with_name(f"part.{path.name}")
     plain.save(scratch)

@@ -1,4 +1,7 @@
-"""Where a run computes: distribution strategy, precision and seeds."""
+"""Where a run computes: distribution strategy, threads, precision and seeds."""
+
+import contextlib
+import os
 
 import keras
 import tensorflow as tf
@@ -16,6 +19,21 @@ def strategy(devices: str) -> tf.distribute.Strategy:
         kind = "GPU" if gpus else "CPU"
         return tf.distribute.MirroredStrategy([d.name for d in tf.config.list_logical_devices(kind)])
     return tf.distribute.get_strategy()
+
+
+def threads() -> None:
+    """Has a machine without GPU compute two operations side by side, each on half of its cores.
+
+    TensorFlow gives all cores to every operation in turn. The operations of a pose network are small and many do not
+    wait for each other, a gradient's two halves for instance: side by side a step takes two thirds of the time.
+    Where TensorFlow has begun to compute, its threads stay as they are.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cores < 2 or tf.config.list_physical_devices("GPU"):
+        return
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_inter_op_parallelism_threads(2)
+        tf.config.threading.set_intra_op_parallelism_threads(cores // 2)
 
 
 def seed(value: int) -> None:

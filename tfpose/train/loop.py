@@ -47,6 +47,7 @@ def train(config: Config, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     claim(config, folder)
+    devices.threads()
     devices.seed(config.seed)
     strategy = devices.strategy(config.train.devices)
     run = assemble(config, folder, strategy)
@@ -89,7 +90,7 @@ def assemble(config: Config, folder: Path, strategy) -> Run:
     method = system(config.system, skeleton(config.data.skeleton))
     parts = load_parts(config.data, method.skeleton)
     replicas = strategy.num_replicas_in_sync
-    plan = timeline(config.train, method.size, pipeline.people(parts.train.records), replicas)
+    plan = timeline(config.train, method.training_size, pipeline.count(parts.train.records, method.view), replicas)
     rate = schedules.LearningRate(
         config.train.optimizer.learning_rate,
         config.train.schedule,
@@ -98,9 +99,11 @@ def assemble(config: Config, folder: Path, strategy) -> Run:
     )
     for phase in config.train.phases:
         method.build(phase.size)  # a size that the network cannot have is refused now, not when its phase begins
-    size = (None, None) if config.train.phases else None
+    size = (None, None) if config.train.phases or method.view == "image" else None
     with strategy.scope():
         network = training_network(lambda: method.build(size), config.train.precision, replicas)
+        if not (folder / "checkpoint.npz").is_file():
+            method.start(network)
         if config.train.initial_weights:
             start_from(network, config.train.initial_weights)
         trainee = Trainee(network, method, replicas)
@@ -126,11 +129,11 @@ def introduce(run: Run, replicas: int) -> None:
     """Prints what is about to happen, in numbers that can be checked."""
     network = run.system.build()
     trainable, _ = count.parameters(network)
-    people = pipeline.people(run.parts.train.records)
     height, width = run.system.size
     print(f"{run.system.name} {height}x{width}: {trainable:,} parameters, {count.macs(network) / 1e9:.3f} GMAC")
-    print(f"train: {len(run.parts.train.records):,} images, {people:,} people; validation: ", end="")
-    print(f"{len(run.parts.validation.records):,} images, {pipeline.people(run.parts.validation.records):,} people")
+    train, validation = (part.records for part in (run.parts.train, run.parts.validation))
+    print(f"train: {len(train):,} images, {pipeline.people(train):,} people; validation: ", end="")
+    print(f"{len(validation):,} images, {pipeline.people(validation):,} people")
     print(f"{run.config.train.epochs} epochs, {run.timeline.total:,} steps, {replicas} replica(s), ", end="")
     print(f"{run.config.train.precision}; {run.folder}", flush=True)
     if remark := late_steps(run.config.train):
@@ -140,7 +143,7 @@ def introduce(run: Run, replicas: int) -> None:
 def late_steps(train: Train) -> str:
     """A remark where a stepped learning rate never takes a step, as when only the epochs were changed; else nothing."""
     at = train.schedule.at
-    if train.schedule.name != "steps" or any(epoch < train.epochs for epoch in at):
+    if train.schedule.name != "steps" or train.schedule.every_steps or any(epoch < train.epochs for epoch in at):
         return ""
     return f"note: the learning rate never falls: train.schedule.at is {list(at)}, train.epochs is {train.epochs}"
 
@@ -188,6 +191,8 @@ def samples(run: Run, stretch: Stretch, epoch: int):
         size=stretch.size,
         padding=run.config.data.padding,
         skeleton=run.system.skeleton,
+        view=run.system.view,
+        stride=run.system.stride,
         augment=run.config.augment,
         batch=stretch.batch,
         seed=run.config.seed,
@@ -204,6 +209,8 @@ def validation(run: Run, stretch: Stretch):
         size=stretch.size,
         padding=run.config.data.padding,
         skeleton=run.system.skeleton,
+        view=run.system.view,
+        stride=run.system.stride,
         batch=stretch.batch,
         warp=run.config.data.warp,
     )

@@ -1,7 +1,11 @@
 """The optimizers of a configuration: Keras's own where it means what the recipe means, else its update, rewritten.
 
-PyTorch recipes name Adam and RMSprop; Keras computes both slightly differently, and weight decay altogether.
+PyTorch recipes name Adam and RMSprop, Caffe's name SGD; Keras computes the first two slightly differently, and weight
+decay altogether.
 """
+
+import math
+import re
 
 import keras
 from keras import ops
@@ -55,15 +59,46 @@ class RMSprop(keras.optimizers.RMSprop):
         return super().get_config() | {"decay": self.decay}
 
 
+class SGD(keras.optimizers.SGD):
+    """SGD as Caffe computes it: `decay` is added to the gradients of kernels, and layers have rates of their own.
+
+    `multipliers` are (pattern, rate): the learning rate of a variable is multiplied by the rates of all patterns found
+    in its path. ValueError names a pattern that is found in none.
+    """
+
+    def __init__(self, learning_rate, *, decay: float = 0.0, multipliers=(), **options):
+        super().__init__(learning_rate, **options)
+        self.decay, self.multipliers = decay, tuple(map(tuple, multipliers))
+
+    def build(self, variables):
+        super().build(variables)
+        paths = [variable.path for variable in variables]
+        for pattern, _ in self.multipliers:
+            if not any(re.search(pattern, path) for path in paths):
+                raise ValueError(
+                    f"train.optimizer.multipliers: {pattern!r} matches no variable; the network's are {paths[0]} to "
+                    f"{paths[-1]}"
+                )
+        self._factors = [math.prod(r for pattern, r in self.multipliers if re.search(pattern, p)) for p in paths]
+
+    def update_step(self, gradient, variable, learning_rate):
+        if len(variable.shape) > 1:  # biases and batch norm are vectors
+            gradient = ops.cast(gradient, variable.dtype) + self.decay * variable
+        super().update_step(gradient, variable, learning_rate * self._factors[self._get_variable_index(variable)])
+
+    def get_config(self):
+        return super().get_config() | {"decay": self.decay, "multipliers": self.multipliers}
+
+
 class Muon(keras.optimizers.Muon):
     """Muon (Jordan et al. 2024) for convolutions: each kernel is the matrix (height * width * in, out).
 
     Its update has the size of Adam's, so that one learning rate and one decay serve both (Liu et al. 2025, Eq. 4).
-    Biases, batch norm and the layers that give heatmaps are updated by AdamW.
+    Biases, batch norm and the layers that give heatmaps and part affinity fields are updated by AdamW.
     """
 
     def _should_use_adamw(self, variable):
-        return len(variable.shape) not in (2, 4) or "heatmaps" in variable.path
+        return len(variable.shape) not in (2, 4) or any(output in variable.path for output in ("heatmaps", "pafs"))
 
     def _muon_update_step(self, gradient, variable, lr, m):
         self.assign_add(m, gradient + m * (self.momentum - 1))
@@ -84,4 +119,5 @@ def optimizer(options: Optimizer, rate) -> keras.optimizers.Optimizer:
         return keras.optimizers.AdamW(rate, epsilon=1e-8, weight_decay=decay)
     if options.name == "muon":
         return Muon(rate, epsilon=1e-8, weight_decay=decay, adam_weight_decay=decay)
-    return keras.optimizers.SGD(rate, momentum=options.momentum, weight_decay=decay or None)
+    multipliers = [(m.match, m.rate) for m in options.multipliers]
+    return SGD(rate, momentum=options.momentum, decay=decay, multipliers=multipliers)

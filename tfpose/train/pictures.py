@@ -1,4 +1,4 @@
-"""Pictures of what the network is taught and what it says: view and truth, target maps, output maps, decoded pose."""
+"""Pictures of what the network is taught and what it says: view and truth, target maps, output maps, decoded poses."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tfpose import decode, draw, poses
+from tfpose import decode, draw, poses, runners
 from tfpose.systems.base import PoseSystem
 
 
@@ -35,21 +35,26 @@ class Pictures(keras.callbacks.Callback):
 
 
 def sheet(system: PoseSystem, images: np.ndarray, targets: dict, outputs: dict) -> np.ndarray:
-    """A picture (height, width, 3) uint8 with a row per view: truth, target maps, output maps, decoded pose."""
-    last = system.terms[-1]
-    decoder = decode.decoder(system.decoder())
+    """A picture (height, width, 3) uint8 with a row per view: truth, target maps, output maps, decoded poses."""
+    decoder = decode.decoder(system.decoder(), system.body)
+    truth, found = (runners.last_stage({term: maps[term] for term in system.terms}) for maps in (targets, outputs))
     rows = []
-    for image, target, output in zip(images, targets[last], outputs[last]):
-        truth, found = (decoder({"heatmaps": maps[None]}) for maps in (target, output))
-        rows += [
-            draw.draw_poses(image, _person(truth), system.skeleton),
-            draw.draw_heatmaps(image, target),
-            draw.draw_heatmaps(image, output),
-            draw.draw_poses(image, _person(found), system.skeleton),
-        ]
-    return draw.tile(rows, 4, images.shape[1:3])
+    for i, image in enumerate(images):
+        maps = [{name: values[i : i + 1] for name, values in side.items()} for side in (truth, found)]
+        people = [_drawn(image, decoder(side), system) for side in maps]
+        rows.append([people[0], *_maps(image, maps, system.body.count), people[1]])
+    return draw.tile([picture for row in rows for picture in row], len(rows[0]), images.shape[1:3])
 
 
-def _person(keypoints: np.ndarray) -> poses.Poses:
-    boxes = np.array([poses.bounds(k) for k in keypoints], np.float32)
-    return poses.Poses(keypoints, np.ones(len(keypoints), np.float32), boxes)
+def _maps(image: np.ndarray, sides: list[dict], count: int) -> list[np.ndarray]:
+    """Heatmaps taught and found, and the fields of both where there are any."""
+    pictures = [draw.draw_heatmaps(image, side["heatmaps"][0, ..., :count]) for side in sides]
+    return pictures + [draw.draw_fields(image, side["pafs"][0]) for side in sides if "pafs" in side]
+
+
+def _drawn(image: np.ndarray, decoded, system: PoseSystem) -> np.ndarray:
+    """The view with what its decoder found: people of a whole image, or the one person's keypoints (1, K, 3)."""
+    if system.view == "image":
+        return draw.draw_poses(image, decoded[0], system.body, 0.0)
+    boxes = np.array([poses.bounds(k) for k in decoded], np.float32)
+    return draw.draw_poses(image, poses.Poses(decoded, np.ones(len(decoded), np.float32), boxes), system.body)

@@ -26,6 +26,8 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
             return (1 + ops.cos(np.pi * part)) / 2
         if self.schedule.name == "steps":
             passed = sum((ops.cast(step >= a, "float32") for a in self.at), ops.zeros(()))
+            if self.schedule.every_steps:
+                passed += ops.floor(step / self.schedule.every_steps)
             return ops.power(ops.convert_to_tensor(self.schedule.factor, "float32"), passed)
         return ops.ones(())
 

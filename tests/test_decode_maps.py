@@ -1,0 +1,88 @@
+"""Maps of a mirrored view, of other scales and on finer grids say the same as those of the view itself."""
+
+import bodies
+import numpy as np
+import pytest
+
+from benchmarks.ideal import drawn, standing
+from tfpose import geometry
+from tfpose.decode import maps
+from tfpose.decode.pafs import Pafs
+from tfpose.skeleton import OPENPOSE18, Skeleton
+
+STRIDE, GRID = 8, (32, 40)
+VIEW = (GRID[0] * STRIDE, GRID[1] * STRIDE)
+PEOPLE = standing(3, VIEW, bodies.body())
+# The second limb's mirror image is itself, turned about.
+TURNED = Skeleton(
+    "turned",
+    ("left_a", "right_a", "b"),
+    (("left_a", "b"), ("left_a", "right_a"), ("right_a", "b")),
+    (0.1, 0.1, 0.1),
+)
+
+
+def outputs(people, skeleton=OPENPOSE18, grid=GRID, **options):
+    return dict(zip(("heatmaps", "pafs"), drawn(people, skeleton.pairs, grid, **options)))
+
+
+def same(first, second, tolerance=1e-5):
+    assert first.keys() == second.keys()
+    for name in first:
+        assert first[name].dtype == second[name].dtype == np.float32
+        assert np.abs(first[name] - second[name]).max() < tolerance, name
+
+
+@pytest.mark.parametrize("skeleton, people", [(OPENPOSE18, PEOPLE), (TURNED, PEOPLE[:, 5:8])], ids=["", "turned"])
+def test_the_maps_of_a_mirrored_view_turned_back_are_those_of_the_view(skeleton, people):
+    mirrored = people[:, list(skeleton.mirror)].copy()
+    mirrored[..., :2] = geometry.mirroring(VIEW[1]).apply(mirrored[..., :2])
+    same(maps.unmirrored(outputs(mirrored, skeleton), skeleton), outputs(people, skeleton))
+
+
+def test_turning_back_twice_changes_nothing_alone_or_in_a_batch():
+    plain = outputs(PEOPLE)
+    same(maps.unmirrored(maps.unmirrored(plain, OPENPOSE18), OPENPOSE18), plain)
+    batch = {name: np.stack([values, values]) for name, values in plain.items()}
+    twice = maps.unmirrored(maps.unmirrored(batch, OPENPOSE18), OPENPOSE18)
+    same({name: values[1] for name, values in twice.items()}, plain)
+
+
+def test_the_mean_of_the_same_maps_is_these_maps():
+    plain, here = outputs(PEOPLE), geometry.scaling(1, 1)
+    same(maps.averaged([plain, plain], [here, here], GRID), plain)
+
+
+@pytest.mark.parametrize("scale", [0.5, 2])
+def test_a_ramp_read_on_another_grid_is_the_same_ramp_up_to_its_edge(scale):
+    grid = tuple(int(side * scale) for side in GRID)
+    there = geometry.resizing(scale, scale)
+    rows, columns = np.mgrid[: grid[0], : grid[1]].astype(np.float32)
+    ramp = {"heatmaps": there.inverse.apply(np.stack([columns, rows], axis=-1)).astype(np.float32)}
+    read = maps.averaged([ramp], [there], GRID)["heatmaps"][1:-1, 1:-1]
+    assert np.abs(read - np.mgrid[: GRID[0], : GRID[1]][::-1].transpose(1, 2, 0)[1:-1, 1:-1]).max() < 1e-4
+
+
+def test_beyond_the_edge_maps_are_read_as_at_the_edge():
+    ones = {"heatmaps": np.ones((*GRID, 2), np.float32)}
+    read = maps.averaged([ones], [geometry.translation(0.9, -0.9)], GRID)["heatmaps"]
+    assert np.abs(read - 1).max() < 1e-6
+
+
+def test_people_in_the_mean_of_two_scales_are_where_they_are_in_one():
+    double = PEOPLE.copy()
+    double[..., :2] = geometry.resizing(2, 2).apply(PEOPLE[..., :2])
+    twice = outputs(double, grid=(2 * GRID[0], 2 * GRID[1]), sigma=14, reach=16)
+    both = maps.averaged([outputs(PEOPLE), twice], [geometry.resizing(1, 1), geometry.resizing(2, 2)], GRID)
+    found = Pafs(OPENPOSE18, STRIDE).one(**both)
+    far = np.abs(found.keypoints[:, None, :, :2] - PEOPLE[..., :2]).max(axis=(2, 3)).min(axis=0)
+    assert len(found) == 3 and far.max() < 0.5
+
+
+def test_finer_maps_of_a_ramp_are_a_finer_ramp_and_of_one_value_that_value():
+    rows, columns = np.mgrid[: GRID[0], : GRID[1]].astype(np.float32)
+    fine = maps.upsampled(np.stack([columns, rows, np.ones(GRID, np.float32)], axis=-1), 3)
+    rows, columns = np.mgrid[: 3 * GRID[0], : 3 * GRID[1]]
+    exact = geometry.stride(3).apply(np.stack([columns, rows], axis=-1))
+    assert fine.shape == (96, 120, 3) and np.abs(fine[..., 2] - 1).max() < 1e-5
+    assert np.abs(fine[..., :2] - exact)[6:-6, 6:-6].max() < 1e-4

@@ -1,0 +1,122 @@
+"""A view an image, with everybody in it: what a group of photos gives to a bottom-up system.
+
+In training a person is drawn by chance, and the view is cut around that one as if it were alone; the same affine maps
+the others, and the places where nothing is known. In validation the view is the whole image.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from tfpose.data import augment as chance
+from tfpose.data import views
+from tfpose.data.table import Table
+from tfpose.progress import progress
+
+MANY = 2000  # photos, from where on a bar shows that their ignored regions are being drawn
+
+
+class Images:
+    """The plan of a group's photos, as the pipeline asks for it, and the batches that come of it."""
+
+    def __init__(self, records, size, padding, skeleton, stride):
+        self.table = Table(records)
+        self.size, self.padding, self.skeleton, self.stride = size, padding, skeleton, stride
+        self.samples = tf.ones([self.table.count], tf.int64)
+        self.ends = run_ends(self.table.records)
+
+    def drawn(self, photos, left, augment, seed):
+        """A group in training, a photo where `left` (G,) is more than 0, with everything that chance does."""
+        photos = tf.boolean_mask(photos, (photos >= 0) & (left > 0))
+        spread = tf.random.stateless_uniform(tf.shape(photos), tf.random.fold_in(seed, 0), dtype=tf.float64)
+        who = tf.cast(spread * tf.cast(tf.gather(self.table.people, photos), tf.float64), tf.int64)
+        centre = tf.gather(self.table.splits, photos) + who
+        keypoints, boxes = tf.gather(self.table.keypoints, centre), tf.gather(self.table.boxes, centre)
+        draws = chance.draw(augment, keypoints, boxes, self.padding, self.skeleton, seed)
+        return self._group(photos, centre, views.affines(draws, self.size), draws.mirror, draws.colour)
+
+    def plain(self, photos):
+        """A group without chance, in the order of the file: whole images."""
+        photos = tf.boolean_mask(photos, photos >= 0)
+        first = tf.gather(self.table.splits, photos)
+        affine = views.letterboxes(tf.gather(self.table.sizes, photos), self.size)
+        none = chance.none(tf.gather(self.table.boxes, first), self.padding)
+        return self._group(photos, first, affine, none.mirror, none.colour)
+
+    def _group(self, photos, centre, affine, mirror, colour):
+        """(photos to read, each with an affine and a colour; their labels, with places for the most people of all)."""
+        table = self.table
+        sizes = tf.gather(table.sizes, photos)
+        people = table.rows(photos, table.most)  # (G, people)
+        which = people.value_rowids()
+        keypoints = tf.gather(table.keypoints, people.values)
+        moved = views.mapped(keypoints, tf.gather(affine, which), tf.gather(mirror, which), self.skeleton)
+        labels = {
+            "keypoints": people.with_values(moved).to_tensor(shape=[None, table.most, self.skeleton.count, 3]),
+            "ignore": ignored(tf.gather(self.ends, photos), sizes, affine, self.size, self.stride),
+            "image_id": tf.gather(table.ids, centre),
+            "annotation_id": tf.gather(table.annotations, centre),
+        }
+        return (tf.gather(table.paths, photos), sizes, affine[:, None], colour[:, None]), labels
+
+    def batches(self, groups, warp, workers, batch, drop_remainder) -> tf.data.Dataset:
+        """The groups' images with their labels. They come in the order of the photos, which chance made already."""
+
+        def read(reading, labels):
+            return labels | {"image": views.read(*reading, self.size, warp)[0]}
+
+        photos = groups.flat_map(lambda *group: tf.data.Dataset.from_tensor_slices(group))
+        samples = photos.map(read, num_parallel_calls=workers, deterministic=True)
+        return samples.batch(batch, drop_remainder).map(_fitting)
+
+
+def _fitting(batch: dict) -> dict:
+    """A batch with places for the people that are there, and for no more."""
+    there = tf.reduce_any(batch["keypoints"][..., 2] > 0, axis=[0, 2])
+    most = tf.reduce_max(tf.where(there)) + 1
+    return batch | {"keypoints": batch["keypoints"][:, :most]}
+
+
+def run_ends(records) -> tf.RaggedTensor:
+    """Where the runs of each record's ignore mask end, row after row: ragged (N, runs) int32; the first is not ignored.
+
+    A photo where nothing is ignored has no runs, one of COCO's with crowds about 600: little room for whole masks, in
+    which a pixel is found by bisection.
+    """
+    items = progress(records, len(records), "ignored regions") if len(records) > MANY else records
+    ends = [_ends(r.ignore_mask()) if r.ignore else np.zeros(0, np.int32) for r in items]
+    return tf.RaggedTensor.from_row_lengths(np.concatenate(ends), np.array([len(e) for e in ends], np.int64))
+
+
+def _ends(mask: np.ndarray) -> np.ndarray:
+    flat = np.concatenate([[False], mask.ravel()])
+    return np.append(np.flatnonzero(flat[1:] != flat[:-1]), mask.size).astype(np.int32)
+
+
+def ignored(ends, photo_sizes, affine, size, stride):
+    """1 in the cells whose centre lies on an ignored pixel, (N, h, w) float32, of a view of each photo; 0 outside it.
+
+    `ends` (N, runs) are those of `run_ends`, `photo_sizes` (N, 2) are height, width, `affine` (N, 2, 3) photo -> view.
+    """
+    grid = [side // stride for side in size]
+    some = tf.where(ends.row_lengths() > 0)  # in most photos there is nothing to look for
+    chosen = some[:, 0]
+    ends, height, width = tf.gather(ends, chosen), *tf.unstack(tf.gather(photo_sizes, chosen)[..., None, None], axis=1)
+    x, y = _pixels(tf.gather(affine, chosen), grid, stride)
+    # The photos are put behind one another, so that one search serves all of them.
+    area = tf.cast(height * width, tf.int64)
+    start = tf.cumsum(area, exclusive=True)
+    places = start + tf.cast(y * width + x, tf.int64)
+    sorted_ends = tf.cast(ends.values, tf.int64) + tf.gather(start[:, 0, 0], ends.value_rowids())
+    run = tf.searchsorted(sorted_ends, tf.reshape(places, [-1]), side="right", out_type=tf.int64)
+    run = tf.reshape(run, tf.shape(places)) - ends.row_starts()[:, None, None]
+    hit = (run % 2 == 1) & (x >= 0) & (y >= 0) & (x < width) & (y < height)
+    return tf.scatter_nd(some, tf.cast(hit, tf.float32), [tf.shape(affine, tf.int64)[0], *grid])
+
+
+def _pixels(affine, grid, stride):
+    """The photo's pixels x and y, each (N, h, w) int32, nearest to the centres of the cells of views."""
+    rows, columns = ((tf.range(side, dtype=tf.float32) + 0.5) * stride - 0.5 for side in grid)
+    points = tf.stack(tf.meshgrid(columns, rows), axis=-1)  # (h, w, 2)
+    back = views.inverse(affine)
+    places = tf.einsum("nij,hwj->nhwi", back[:, :, :2], points) + back[:, None, None, :, 2]
+    return tf.unstack(tf.cast(tf.round(places), tf.int32), axis=-1)

@@ -1,0 +1,62 @@
+"""Maps -> maps before they are decoded: of a mirrored view turned back, of several scales averaged, on a finer grid."""
+
+import numpy as np
+
+from tfpose import geometry
+from tfpose.geometry import Affine
+from tfpose.skeleton import Skeleton
+
+
+def unmirrored(outputs: dict[str, np.ndarray], skeleton: Skeleton) -> dict[str, np.ndarray]:
+    """What the view itself would have given: {"heatmaps": (..., h, w, K + 1), "pafs": (..., h, w, 2L)} of its mirror.
+
+    Columns are reversed, left and right exchanged; fields point the other way in x, and in full where the mirrored limb
+    runs the other way. ValueError where a limb has no mirror image.
+    """
+    heatmaps, pafs = outputs["heatmaps"], outputs["pafs"]
+    keypoints = [*skeleton.mirror, skeleton.count]
+    limbs = np.array(skeleton.limb_mirror)
+    turned = np.where(skeleton.limb_turned, -1, 1)[:, None] * [-1, 1]
+    channels = (2 * limbs[:, None] + [0, 1]).ravel()
+    return {
+        "heatmaps": heatmaps[..., ::-1, :][..., keypoints],
+        "pafs": pafs[..., ::-1, :][..., channels] * turned.ravel().astype(pafs.dtype),
+    }
+
+
+def averaged(found: list[dict], affines: list[Affine], grid: tuple[int, int]) -> dict[str, np.ndarray]:
+    """The mean of several outputs {name: (h, w, C)}, float32, on one grid (height, width).
+
+    `affines` bring cells of that grid to cells of each output: they scale and shift, or fields would point wrong. Maps
+    are read bilinearly, up to a cell beyond their edge as at the edge.
+    """
+    assert len(found) == len(affines) > 0, (len(found), len(affines))
+    names = found[0].keys()
+    return {name: _mean([_resampled(maps[name], a, grid) for maps, a in zip(found, affines)]) for name in names}
+
+
+def _mean(maps: list[np.ndarray]) -> np.ndarray:
+    return sum(maps[1:], maps[0]) / np.float32(len(maps))
+
+
+def _resampled(maps: np.ndarray, affine: Affine, grid: tuple[int, int]) -> np.ndarray:
+    framed = np.pad(maps, ((1, 1), (1, 1), (0, 0)), mode="edge").astype(np.float32)
+    return geometry.warp(framed, affine.inverse @ geometry.translation(-1, -1), grid)
+
+
+def upsampled(maps: np.ndarray, factor: int) -> np.ndarray:
+    """Maps (h, w, C) on a grid `factor` times as fine, (h * factor, w * factor, C), cubic (Keys 1981, a = -1/2)."""
+    height, width, channels = maps.shape
+    rows = _cubic(height, factor) @ maps.reshape(height, -1)
+    return _cubic(width, factor) @ rows.reshape(-1, width, channels)
+
+
+def _cubic(side: int, factor: int) -> np.ndarray:
+    # The weights (side * factor, side) of cells in finer ones; beyond the edge cells are as at the edge.
+    fine = geometry.stride(factor).apply(np.arange(side * factor)[:, None] * [1, 1])[:, :1]
+    cells = np.arange(-2, side + 2)
+    far = np.abs(fine - cells)
+    near = (1.5 * far - 2.5) * far**2 + 1
+    weights = np.where(far < 1, near, np.where(far < 2, ((2.5 - 0.5 * far) * far - 4) * far + 2, 0))
+    edges = np.clip(cells, 0, side - 1)[:, None] == np.arange(side)
+    return (weights @ edges).astype(np.float32)

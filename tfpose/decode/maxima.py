@@ -1,0 +1,121 @@
+"""Every peak of every keypoint's heatmap, to a fraction of a cell: where people may have that keypoint.
+
+One comparison with the threshold leaves few cells, and only these are compared with their neighbours.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+# A logarithm is taken of no less than this: maps have zeros, and noise around them.
+FLOOR = 1e-4
+# A peak is never moved further than this, in cells: at the border it may lie outside, beyond that it is noise.
+LIMIT = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Peaks:
+    """n peaks sorted by keypoint: `kinds` (n,) the keypoint, `points` (n, 2) in cells, x then y, `values` (n,).
+
+    `counts` (K,) says how many there are of each keypoint.
+    """
+
+    kinds: np.ndarray
+    points: np.ndarray
+    values: np.ndarray
+    counts: np.ndarray
+
+
+def peaks(heatmaps: np.ndarray, threshold: float, most: int) -> Peaks:
+    """The local maxima of heatmaps (h, w, K + 1) float32 above `threshold`, at most the `most` best of a keypoint.
+
+    Of a flat top the first cell counts; points are refined by the parabola through logarithms, exact on a Gaussian.
+    The last map, the background, is not searched. ValueError where the others are not finite.
+    """
+    framed = _framed(heatmaps)
+    found, values = _maxima(framed, threshold)
+    kinds = found % framed.shape[2]
+    order = kinds.argsort(kind="stable")
+    found, kinds, values = found.take(order), kinds.take(order), values.take(order)
+    counts = np.bincount(kinds, minlength=framed.shape[2] - 1)
+    if len(values) > most and counts.max() > most:
+        kept = _best(values, counts, most)
+        found, kinds, values = found.take(kept), kinds.take(kept), values.take(kept)
+        counts = np.minimum(counts, most)
+    return Peaks(kinds, _refined(framed, found), values, counts)
+
+
+def _framed(heatmaps: np.ndarray) -> np.ndarray:
+    # A row of zeros above and below, a column at the right, which in one long row is also at the left of the next.
+    height, width, channels = heatmaps.shape
+    framed = np.empty((height + 2, width + 1, channels), np.float32)
+    framed[1:-1, :-1] = heatmaps
+    framed[0] = framed[-1] = framed[:, -1] = 0
+    return framed
+
+
+@cache
+def _steps(width: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    # To the three neighbours before a cell beside those above and below, and to those of a cross.
+    row, column = width * channels, channels
+    before, cross = (-row - column, -column, column - row), (0, -column, -row, column, row)
+    return np.array(before)[:, None], np.array(cross)[:, None]
+
+
+def _maxima(framed: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    # Flat positions of cells not below any of eight neighbours, of two that are equal the first, and their values.
+    _, width, channels = framed.shape
+    flat, row = framed.reshape(-1), width * channels
+    # "Not at most" and not "above": it is true of what is no number, which then is seen in the sum.
+    low = flat <= threshold
+    low[channels - 1 :: channels] = True
+    found = np.logical_not(low, out=low).nonzero()[0]
+    values = flat.take(found)
+    if not math.isfinite(values.sum()):
+        raise ValueError("decoder: the heatmaps are not finite; has training diverged?")
+    # Above and below first: two thirds of the cells are done with.
+    kept = values > flat.take(found - row)
+    kept &= values >= flat.take(found + row)
+    found, values = found.compress(kept), values.compress(kept)
+    before, _ = _steps(width, channels)
+    kept = values > flat.take(found + before)
+    kept &= values >= flat.take(found - before)
+    kept = kept[0] & kept[1] & kept[2]
+    return found.compress(kept), values.compress(kept)
+
+
+def _best(values: np.ndarray, counts: np.ndarray, most: int) -> np.ndarray:
+    # The places of the `most` largest values of each keypoint, still sorted by keypoint.
+    kept, start = [], 0
+    for count in counts.tolist():
+        places = np.arange(start, start + count)
+        if count > most:
+            places = places[values[start : start + count].argpartition(count - most)[count - most :]]
+        kept.append(places)
+        start += count
+    return np.concatenate(kept)
+
+
+@cache
+def _inside(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    # The first and the last column and row (2, 1) of a framed map whose cells have all their neighbours.
+    return np.array([[1], [2]]), np.array([[width - 3], [height - 3]])
+
+
+def _refined(framed: np.ndarray, found: np.ndarray) -> np.ndarray:
+    # The points (n, 2) in cells, x then y, by the parabolas through three cells across and three cells down.
+    height, width, channels = framed.shape
+    first, last = _inside(height, width)
+    cells = np.empty((2, len(found)), np.intp)
+    np.divmod(found // channels, width, out=(cells[1], cells[0]))
+    # Around the nearest cell that has all its neighbours: a Gaussian's logarithm is one parabola everywhere.
+    moved = np.minimum(np.maximum(cells, first), last) - cells
+    around = found + (moved[1] * width + moved[0]) * channels + _steps(width, channels)[1]
+    log = np.log(np.maximum(framed.reshape(-1).take(around), FLOOR))
+    low, middle, high = log[1:3], log[0], log[3:]
+    offsets = moved + (low - high) / np.minimum(2 * (low + high - middle - middle), -FLOOR)
+    points = (cells + np.minimum(np.maximum(offsets, -LIMIT), LIMIT)).T.astype(np.float32, order="C")
+    points[:, 1] -= 1  # the row of zeros above
+    return points

@@ -1,0 +1,102 @@
+"""ImagePredictor: an image -> one view of all of it -> the network -> everybody in it, in pixels of the image."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+
+import numpy as np
+
+from tfpose import geometry
+from tfpose.decode import decoder, maps
+from tfpose.poses import Poses
+from tfpose.predict import checked, mirrored
+from tfpose.spec import PoseSpec
+
+FLIPS = ("none", "aligned")
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePredictor:
+    """Finds everybody in an image, whatever runs the network; nobody has to say where they are.
+
+    `run` takes views (N, H, W, 3) uint8 RGB and returns {name: maps (N, h, w, C) float32}; `warp` is called as
+    `geometry.warp` is; `batch` is the most views of a run. `flip` "aligned" averages the maps with those of the
+    mirrored view. `scales` are those of the view, their maps averaged on the grid of scale 1; other scales than 1 need
+    a `run` that takes views of any size.
+    """
+
+    spec: PoseSpec
+    run: Callable[[np.ndarray], dict]
+    flip: str = "none"
+    batch: int = 8
+    warp: Callable = geometry.warp
+    scales: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self):
+        if self.spec.view != "image":
+            raise ValueError(f"pose.json: view {self.spec.view!r}; expected 'image', a network that needs no boxes")
+        if self.flip not in FLIPS:
+            raise ValueError(f"flip: found {self.flip!r}; choose from {', '.join(FLIPS)} for a network of whole images")
+        if not self.scales or min(self.scales) <= 0:
+            raise ValueError(f"scales: found {list(self.scales)}; expected factors of the view, as in [1.0, 0.5]")
+        assert self.decode  # an unknown decoder fails here, before any image
+
+    @cached_property
+    def decode(self) -> Callable[[dict], list[Poses]]:
+        """The decoder that the specification describes."""
+        return decoder(self.spec.decoder, self.spec.skeleton)
+
+    def __call__(self, image: np.ndarray) -> Poses:
+        """Everybody in an image (H, W, 3) uint8 RGB, best first."""
+        return self.many([image])[0]
+
+    def many(self, images: Iterable[np.ndarray]) -> list[Poses]:
+        """Everybody in each image, several images in one run."""
+        found, images = [], iter(images)
+        while some := list(islice(images, self.batch)):
+            outputs = self.outputs(some)
+            for image, people in zip(some, self.decode(outputs)):
+                found.append(people.mapped(self.affine(image).inverse))
+        return found
+
+    def affine(self, image: np.ndarray, scale: float = 1.0) -> geometry.Affine:
+        """Image -> view: all of it, centred, aspect kept."""
+        return geometry.letterbox(image.shape[:2], self.view_size(scale))
+
+    def view_size(self, scale: float = 1.0) -> tuple[int, int]:
+        """The (height, width) of views of a scale, whole cells."""
+        stride = self.spec.decoder["stride"]
+        height, width = (max(1, round(side * scale / stride)) * stride for side in self.spec.size)
+        return height, width
+
+    def outputs(self, images: list[np.ndarray]) -> dict[str, np.ndarray]:
+        """The maps (N, h, w, C) that are decoded: means over the scales and, with `flip`, the mirrored views."""
+        for image in images:
+            checked(image)
+        if self.scales == (1.0,):
+            return self._outputs(images, 1.0)
+        found = [self._outputs(images, scale) for scale in self.scales]
+        each = [self._averaged(image, [_one(maps, i) for maps in found]) for i, image in enumerate(images)]
+        return {name: np.stack([maps[name] for maps in each]) for name in each[0]}
+
+    def _outputs(self, images: list[np.ndarray], scale: float) -> dict[str, np.ndarray]:
+        size = self.view_size(scale)
+        views = np.stack([self.warp(image, self.affine(image, scale), size) for image in images])
+        outputs = self.run(views)
+        if self.flip == "none":
+            return outputs
+        back = maps.unmirrored(self.run(mirrored(views)), self.spec.skeleton)
+        return {name: (outputs[name] + back[name]) / 2 for name in outputs}
+
+    def _averaged(self, image: np.ndarray, found: list[dict]) -> dict[str, np.ndarray]:
+        # From a cell of scale 1 to the image, and from there to the cell of the other scale.
+        cells = geometry.stride(self.spec.decoder["stride"])
+        home = cells @ self.affine(image)
+        affines = [cells @ self.affine(image, scale) @ home.inverse for scale in self.scales]
+        grid = tuple(side // self.spec.decoder["stride"] for side in self.view_size())
+        return maps.averaged(found, affines, grid)
+
+
+def _one(outputs: dict, index: int) -> dict:
+    return {name: values[index] for name, values in outputs.items()}
