@@ -126,7 +126,7 @@ def test_other_skeletons_are_judged_as_far_as_their_names_go():
 class Knowing:
     """A predictor that finds the people of the records, two pixels to the right."""
 
-    spec = SimpleNamespace(skeleton=MPII16)
+    spec = SimpleNamespace(skeleton=MPII16, view="box")
 
     def __init__(self, records):
         self.records = records

@@ -14,7 +14,6 @@ import pytest
 import tiny
 
 from tfpose import yaml_config
-from tfpose.train import loop
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = "import sys; from tfpose.cli import main; sys.exit(main())"
@@ -47,13 +46,12 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("resume")
     file = folder / "config.yaml"
     file.write_text(yaml_config.dump(tiny.config(*PHASES)))
-    process = start(folder / "stopped", file)
-    loop.train(yaml_config.load(file), folder / "whole")
+    whole, process = start(folder / "whole", file), start(folder / "stopped", file)
     kill_after(process, folder / "stopped" / "checkpoint.npz")
     assert not (folder / "stopped" / "network.keras").exists()
-    process = start(folder / "stopped", file)
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
+    for process in (start(folder / "stopped", file), whole):
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
     return folder / "whole", folder / "stopped"
 
 
