@@ -1,12 +1,13 @@
-"""Samples a second through keras `fit` on one core: PPNet M2-D2-W32 as plain Keras, and as this package trains it.
+"""Samples a second through keras `fit` on one core: a network as plain Keras, and as this package trains it.
 
-    python benchmarks/training_step.py [--annotations person_keypoints_train2017.json --images train2017/]
+    python benchmarks/training_step.py [CONFIG] [--annotations person_keypoints_train2017.json --images train2017/]
 
 The contenders take turns with the same batch, so that all meet the same machine; a ratio is the median over the rounds.
 The wait is that of the fastest on the real pipeline: blocked in the iterator, and all that the data costs the one core.
 """
 
 import argparse
+import functools
 import os
 import statistics
 import time
@@ -24,7 +25,7 @@ def main() -> None:
     os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[-1]})  # before TensorFlow counts the cores
     from tfpose import yaml_config
 
-    config = yaml_config.load(CONFIG, data(options))
+    config = yaml_config.load(options.config, data(options))
     samples, method = pipeline(config, options.batch)
     trainees = {PLAIN: trainee(config, method, None)}
     trainees |= {name: trainee(config, method, p) for name, p in ((FLOAT, "float32"), (BFLOAT, "bfloat16"))}
@@ -40,6 +41,7 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    p.add_argument("config", type=Path, nargs="?", default=CONFIG, help="default: PPNet M2-D2-W32 at 256x192")
     p.add_argument("--annotations", type=Path, help="a COCO keypoint file (default: synthetic people)")
     p.add_argument("--images", type=Path, help="the folder of its photos")
     p.add_argument("--batch", type=int, default=16)
@@ -67,9 +69,11 @@ def pipeline(config, batch: int):
     samples = pipeline.training(
         records,
         method.encode,
-        size=method.size,
+        size=method.training_size,
         padding=config.data.padding,
         skeleton=method.skeleton,
+        view=method.view,
+        stride=method.stride,
         augment=config.augment,
         batch=batch,
         seed=config.seed,
@@ -87,7 +91,8 @@ def trainee(config, method, precision: str | None):
     from tfpose.train.trainee import Trainee
 
     keras.utils.set_random_seed(config.seed)
-    network = training_network(method.build, precision) if precision else method.build()
+    build = functools.partial(method.build, method.training_size)
+    network = training_network(build, precision) if precision else build()
     rate = schedules.LearningRate(config.train.optimizer.learning_rate, config.train.schedule, (), 1)
     result = Trainee(network, method)
     optimizer = optimizers.optimizer(config.train.optimizer, rate)

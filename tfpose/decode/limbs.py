@@ -40,8 +40,9 @@ def candidates(
         forward, along = _forward(points, pafs, *trial, ways, read)
         lengths = np.abs(along) + SHORTEST
         scores = forward.sum(axis=0) / (samples * lengths)
-        found.append(_kept((*trial, scores, lengths), (scores > least) & (forward[inner].min(axis=0) > 0)))
-    _, starts, ends, scores, lengths = found[0] if len(found) == 1 else map(np.concatenate, zip(*found))
+        joined = (scores > least) & (forward[inner].min(axis=0) > 0)
+        found.append(_kept((*trial[1:], scores, lengths), joined))
+    starts, ends, scores, lengths = found[0] if len(found) == 1 else map(np.concatenate, zip(*found))
     rank = scores + WEIGHT * (peaks.values.take(starts) + peaks.values.take(ends))
     rank -= lengths * (SHORT / max(pafs.shape[:2]))
     order = (-rank).argsort()
@@ -71,35 +72,34 @@ def _corner(height: int, width: int) -> np.ndarray:
     return np.array([width - 1, height - 1], np.float32)
 
 
-def _portions(counts: np.ndarray, total: int, pairs: np.ndarray) -> list[np.ndarray]:
+def _portions(counts: np.ndarray, total: int, pairs: np.ndarray) -> list[slice]:
     # Limbs, those together that have no more than MOST pairs of peaks; one with more is alone.
     if total * total <= MOST:
-        return [np.arange(len(pairs))]
+        return [slice(0, len(pairs))]
     sizes = counts.take(pairs[:, 0]) * counts.take(pairs[:, 1])
-    portions, taken = [[]], 0
+    portions, first, taken = [], 0, 0
     for limb, size in enumerate(sizes.tolist()):
-        if taken + size > MOST and portions[-1]:
-            portions.append([])
-            taken = 0
-        portions[-1].append(limb)
+        if taken + size > MOST and limb > first:
+            portions.append(slice(first, limb))
+            first, taken = limb, 0
         taken += size
-    return [np.array(limbs) for limbs in portions]
+    return [*portions, slice(first, len(pairs))]
 
 
-def _pairs(counts: np.ndarray, pairs: np.ndarray, limbs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pairs(counts: np.ndarray, pairs: np.ndarray, limbs: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     # Limbs, start peaks and end peaks of all pairs; a row is one start peak of one limb with all the end peaks.
-    begin, end = pairs.take(limbs, axis=0).T
+    begin, end = pairs[limbs].T
     first = counts.cumsum() - counts
     heights, widths = counts.take(begin), counts.take(end)
     above = heights.cumsum() - heights
-    limb = np.arange(len(limbs)).repeat(heights)
+    limb = np.arange(len(begin)).repeat(heights)
     rows = np.arange(len(limb))
     widths = widths.take(limb)
     before = widths.cumsum() - widths
     row = rows.repeat(widths)
     starts = rows + (first.take(begin) - above).take(limb)
     ends = np.arange(len(row)) + (first.take(end).take(limb) - before).take(row)
-    return limbs.take(limb).take(row), starts.take(row), ends
+    return (limb + limbs.start).take(row), starts.take(row), ends
 
 
 def _kept(columns: tuple, which: np.ndarray) -> tuple:
@@ -114,7 +114,9 @@ def _forward(points, pafs, limbs, starts, ends, ways, read: Callable) -> tuple[n
     along -= begin
     places = ways * along.view(np.float32)
     places += begin.view(np.float32)
-    forward = (read(pafs, limbs, places.reshape(len(ways), len(starts), 2)) * along).real
+    fields = read(pafs, limbs, places.reshape(len(ways), len(starts), 2))
+    fields *= along
+    forward = fields.real
     if not math.isfinite(forward.sum()):
         raise ValueError("decoder: the pafs are not finite; has training diverged?")
     return forward, along

@@ -68,22 +68,23 @@ def _maxima(framed: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarra
     # Flat positions of cells not below any of eight neighbours, of two that are equal the first, and their values.
     _, width, channels = framed.shape
     flat, row = framed.reshape(-1), width * channels
-    # "Not at most" and not "above": it is true of what is no number, which then is seen in the sum.
-    low = flat <= threshold
+    # "Not at most" and not "above": it is true of what is no number, which then is seen in the maximum.
+    low = flat[row:-row] <= threshold
     low[channels - 1 :: channels] = True
     found = np.logical_not(low, out=low).nonzero()[0]
-    values = flat.take(found)
-    if not math.isfinite(values.sum()):
+    values = flat[row:].take(found)
+    if len(values) and not math.isfinite(values.max()):
         raise ValueError("decoder: the heatmaps are not finite; has training diverged?")
     # Above and below first: two thirds of the cells are done with.
-    kept = values > flat.take(found - row)
-    kept &= values >= flat.take(found + row)
-    found, values = found.compress(kept), values.compress(kept)
+    kept = values > flat.take(found)
+    kept &= values >= flat[2 * row :].take(found)
+    kept = kept.nonzero()[0]
+    found, values = found.take(kept) + row, values.take(kept)
     before, _ = _steps(width, channels)
     kept = values > flat.take(found + before)
     kept &= values >= flat.take(found - before)
-    kept = kept[0] & kept[1] & kept[2]
-    return found.compress(kept), values.compress(kept)
+    kept = (kept[0] & kept[1] & kept[2]).nonzero()[0]
+    return found.take(kept), values.take(kept)
 
 
 def _best(values: np.ndarray, counts: np.ndarray, most: int) -> np.ndarray:

@@ -91,17 +91,17 @@ class Pafs:
         count = self.skeleton.count
         if not people:
             return poses.empty(count)
-        mine = [peak for person in people for peak in person.peaks]
+        mine = np.array([peak for person in people for peak in person.peaks])
         sizes = [len(person.peaks) for person in people]
-        points = peaks.points.take(mine, axis=0) * self._cells[0] + self._cells[1]
+        found = np.empty((len(mine), 3), np.float32)
+        np.multiply(peaks.points.take(mine, axis=0), self._cells[0], out=found[:, :2])
+        found[:, :2] += self._cells[1]
+        found[:, 2] = peaks.values.take(mine)
         keypoints = np.zeros((len(people) * count, 3), np.float32)
-        places = peaks.kinds.take(mine) + np.arange(0, len(keypoints), count).repeat(sizes)
-        keypoints[places, :2] = points
-        keypoints[places, 2] = peaks.values.take(mine)
-        boxes = np.empty((len(people), 4), np.float32)
-        first = [0, *accumulate(sizes[:-1])]
-        np.minimum.reduceat(points, first, out=boxes[:, :2])
-        np.subtract(np.maximum.reduceat(points, first), boxes[:, :2], out=boxes[:, 2:])
+        keypoints[peaks.kinds.take(mine) + np.arange(0, len(keypoints), count).repeat(sizes)] = found
+        boxes, first = np.empty((len(people), 4), np.float32), [0, *accumulate(sizes[:-1])]
+        np.minimum.reduceat(found[:, :2], first, out=boxes[:, :2])
+        np.subtract(np.maximum.reduceat(found[:, :2], first), boxes[:, :2], out=boxes[:, 2:])
         scores = np.array([person.score for person in people], np.float32)
         return Poses(keypoints.reshape(-1, count, 3), scores, boxes)
 
