@@ -98,7 +98,8 @@ def test_what_is_ignored_is_the_mask_at_the_centres_of_the_cells(shaded):
         affine = geometry.crop((30, 20, 60, 40), SIZE, turn=random.uniform(-90, 90), scale=random.uniform(0.5, 1.5))
         mask = record.ignore_mask()
         matrix = tf.constant(affine.matrix[None], tf.float32)
-        found = images.ignored(images.run_ends([record]), tf.constant([mask.shape]), matrix, SIZE, STRIDE)[0].numpy()
+        ends = images.run_ends([record.ignore_mask], "")
+        found = images.covered(ends, tf.constant([mask.shape]), matrix, SIZE, STRIDE)[0].numpy()
         photo = np.repeat(np.uint8(mask)[..., None] * 255, 3, axis=2)
         cells = geometry.warp(photo, geometry.stride(STRIDE) @ affine, (8, 10))[..., 0]
         sure = (cells == 0) | (cells == 255)
@@ -107,5 +108,5 @@ def test_what_is_ignored_is_the_mask_at_the_centres_of_the_cells(shaded):
 
 def test_the_cells_of_an_unchanged_photo_are_the_pixels_of_its_mask(shaded):
     sizes, same = tf.constant([[90, 120]] * len(shaded)), tf.eye(2, 3, [len(shaded)])
-    found = images.ignored(images.run_ends(shaded), sizes, same, (90, 120), 1)
+    found = images.covered(images.run_ends([r.ignore_mask for r in shaded], ""), sizes, same, (90, 120), 1)
     assert np.array_equal(found, [record.ignore_mask() for record in shaded])

@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ class Record:
 
     `ignore` holds COCO segmentations (polygons, run lengths) or boxes of crowds and of persons without keypoints;
     `heads` has the P people's head boxes, None where one is unknown, and is empty where the file has none at all.
+    `unposed` (Q, 4) are the boxes of the persons without keypoints, `crowds` (C, 4) those of crowds; `bodies`, where
+    they are asked for, the segmentations of all P + Q persons.
     """
 
     image_id: int
@@ -30,13 +32,23 @@ class Record:
     annotation_ids: np.ndarray
     ignore: tuple = ()
     heads: tuple[tuple[float, ...] | None, ...] = ()
+    unposed: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    crowds: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    bodies: tuple = ()
 
     def ignore_mask(self) -> np.ndarray:
         """Where nothing is known of the people seen: (height, width) bool; ValueError names a broken one's image."""
+        return self._mask(self.ignore, "ignore mask")
+
+    def person_mask(self) -> np.ndarray:
+        """Where somebody is, crowds left out: (height, width) bool; ValueError names a broken one's image."""
+        return self._mask(self.bodies, "person mask")
+
+    def _mask(self, segmentations: tuple, name: str) -> np.ndarray:
         try:
-            return masks.union(self.ignore, self.height, self.width)
+            return masks.union(segmentations, self.height, self.width)
         except ValueError as error:
-            raise ValueError(f"image {self.image_id}: {self.path}: ignore mask: {error}") from error
+            raise ValueError(f"image {self.image_id}: {self.path}: {name}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -48,18 +60,25 @@ class Split:
 
 
 def load(
-    annotations: Path, images: Path | None, skeleton: Skeleton, *, on_bad: str = "refuse", keep: tuple | None = None
+    annotations: Path,
+    images: Path | None,
+    skeleton: Skeleton,
+    *,
+    on_bad: str = "refuse",
+    keep: tuple | None = None,
+    bodies: bool = False,
 ) -> Split:
     """The records of a COCO keypoint file (.json or .json.gz), images in the folder `images` (None: labels only).
 
-    `keep` = (every, remainder, inside) keeps image ids with id % every == remainder, or the others. What is broken is a
-    line in `problems` and left out with on_bad="skip", and a ValueError with "refuse".
+    `keep` = (every, remainder, inside) keeps image ids with id % every == remainder, or the others; `bodies` keeps the
+    persons' segmentations. What is broken is a line in `problems` and left out with on_bad="skip", and a ValueError
+    with "refuse".
     """
     content = read(annotations)
     persons = _category(content, skeleton, annotations)
     wanted, problems = _images(content["images"], images, keep, annotations)
     groups, more = _annotations(content, set(wanted), persons, skeleton.count, annotations)
-    records = tuple(_record(image, path, groups[i], skeleton.count) for i, (image, path) in wanted.items())
+    records = tuple(_record(image, path, groups[i], skeleton.count, bodies) for i, (image, path) in wanted.items())
     return accepted(Split(records, (*problems, *more)), annotations, on_bad)
 
 
@@ -164,17 +183,29 @@ def _fault(entry: dict, seen: set, listed: set, persons: int, count: int) -> str
     return faults.in_numbers(entry, count)
 
 
-def _record(image: dict, path: str, entries: list, count: int) -> Record:
+def _record(image: dict, path: str, entries: list, count: int, bodies: bool) -> Record:
     people = [e for e in entries if faults.labelled(e)]
     others = [e for e in entries if not faults.labelled(e)]
+    crowds, unposed = ([e for e in others if bool(e.get("iscrowd")) is crowd] for crowd in (True, False))
     return Record(
         image_id=image["id"],
         path=path,
         width=image["width"],
         height=image["height"],
         keypoints=np.array([e["keypoints"] for e in people], np.float32).reshape(-1, count, 3),
-        boxes=np.array([e["bbox"] for e in people], np.float32).reshape(-1, 4),
+        boxes=_boxes(people),
         areas=np.array([e.get("area", e["bbox"][2] * e["bbox"][3]) for e in people], np.float32),
         annotation_ids=np.array([e["id"] for e in people], np.int64),
-        ignore=tuple(e.get("segmentation") or e["bbox"] for e in others),
+        ignore=_segmentations(others),
+        unposed=_boxes(unposed),
+        crowds=_boxes(crowds),
+        bodies=_segmentations(people + unposed) if bodies else (),
     )
+
+
+def _boxes(entries: list) -> np.ndarray:
+    return np.array([e["bbox"] for e in entries], np.float32).reshape(-1, 4)
+
+
+def _segmentations(entries: list) -> tuple:
+    return tuple(e.get("segmentation") or e["bbox"] for e in entries)

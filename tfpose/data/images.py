@@ -1,7 +1,7 @@
 """A view an image, with everybody in it: what a group of photos gives to a bottom-up system.
 
 In training a person is drawn by chance, and the view is cut around that one as if it were alone; the same affine maps
-the others, and the places where nothing is known. In validation the view is the whole image.
+the others, the places where nothing is known, and boxes and masks. In validation the view is the whole image.
 """
 
 import numpy as np
@@ -12,17 +12,23 @@ from tfpose.data import views
 from tfpose.data.table import Table
 from tfpose.progress import progress
 
-MANY = 2000  # photos, from where on a bar shows that their ignored regions are being drawn
+MANY = 2000  # photos, from where on a bar shows that their regions are being drawn
+PERSON, CROWD = 1, 2  # kinds of boxes
 
 
 class Images:
     """The plan of a group's photos, as the pipeline asks for it, and the batches that come of it."""
 
-    def __init__(self, records, size, padding, skeleton, stride):
+    def __init__(self, records, size, padding, skeleton, stride, labels=()):
         self.table = Table(records)
         self.size, self.padding, self.skeleton, self.stride = size, padding, skeleton, stride
         self.samples = tf.ones([self.table.count], tf.int64)
-        self.ends = run_ends(self.table.records)
+        self.ends = run_ends([r.ignore_mask if r.ignore else None for r in self.table.records], "ignored regions")
+        self.bodies = self.boxes = None
+        if "mask" in labels:
+            self.bodies = run_ends([r.person_mask for r in self.table.records], "masks of persons")
+        if "boxes" in labels:
+            self.boxes = Boxes(self.table.records)
 
     def drawn(self, photos, left, augment, seed):
         """A group in training, a photo where `left` (G,) is more than 0, with everything that chance does."""
@@ -52,10 +58,14 @@ class Images:
         moved = views.mapped(keypoints, tf.gather(affine, which), tf.gather(mirror, which), self.skeleton)
         labels = {
             "keypoints": people.with_values(moved).to_tensor(shape=[None, table.most, self.skeleton.count, 3]),
-            "ignore": ignored(tf.gather(self.ends, photos), sizes, affine, self.size, self.stride),
+            "ignore": covered(tf.gather(self.ends, photos), sizes, affine, self.size, self.stride),
             "image_id": tf.gather(table.ids, centre),
             "annotation_id": tf.gather(table.annotations, centre),
         }
+        if self.bodies is not None:
+            labels["mask"] = covered(tf.gather(self.bodies, photos), sizes, affine, self.size, self.stride)
+        if self.boxes is not None:
+            labels["boxes"] = self.boxes.views(photos, affine)
         return (tf.gather(table.paths, photos), sizes, affine[:, None], colour[:, None]), labels
 
     def batches(self, groups, warp, workers, batch, drop_remainder) -> tf.data.Dataset:
@@ -70,20 +80,44 @@ class Images:
 
 
 def _fitting(batch: dict) -> dict:
-    """A batch with places for the people that are there, and for no more."""
-    there = tf.reduce_any(batch["keypoints"][..., 2] > 0, axis=[0, 2])
-    most = tf.reduce_max(tf.where(there)) + 1
-    return batch | {"keypoints": batch["keypoints"][:, :most]}
+    """A batch with places for the people and the boxes that are there, and for no more."""
+    there = {"keypoints": tf.reduce_any(batch["keypoints"][..., 2] > 0, axis=[0, 2])}
+    if "boxes" in batch:
+        there["boxes"] = tf.reduce_any(batch["boxes"][..., 4] > 0, axis=0)
+    most = {name: tf.reduce_max(tf.where(some)) + 1 for name, some in there.items()}
+    return batch | {name: batch[name][:, : most[name]] for name in most}
 
 
-def run_ends(records) -> tf.RaggedTensor:
-    """Where the runs of each record's ignore mask end, row after row: ragged (N, runs) int32; the first is not ignored.
+class Boxes:
+    """Everybody's boxes on every photo, of those without keypoints and of crowds too."""
 
-    A photo where nothing is ignored has no runs, one of COCO's with crowds about 600: little room for whole masks, in
-    which a pixel is found by bisection.
+    def __init__(self, records):
+        kinds = [[PERSON] * (len(r.boxes) + len(r.unposed)) + [CROWD] * len(r.crowds) for r in records]
+        rows = [np.concatenate([r.boxes, r.unposed, r.crowds]) for r in records]
+        values = np.insert(np.concatenate(rows), 4, np.concatenate(kinds), axis=1).astype(np.float32)
+        self.rows = tf.RaggedTensor.from_row_lengths(values, [len(row) for row in rows])
+        self.most = max(len(row) for row in rows)
+
+    def views(self, photos, affine):
+        """The boxes around the boxes in views: (G, most, 5) float32 x, y, w, h and PERSON, CROWD or 0, for nobody."""
+        boxes = tf.gather(self.rows, photos).to_tensor(shape=[None, self.most, 5])
+        # A box ends on the edges of its pixels, half a pixel from their centres.
+        low = boxes[..., :2] - 0.5
+        sides = tf.constant([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+        corners = low[:, :, None] + boxes[:, :, None, 2:4] * sides  # (G, most, 4, 2)
+        corners = tf.einsum("gij,gmcj->gmci", affine[:, :, :2], corners) + affine[:, None, None, :, 2]
+        low, high = tf.reduce_min(corners, axis=2), tf.reduce_max(corners, axis=2)
+        return tf.where(boxes[..., 4:] > 0, tf.concat([low + 0.5, high - low, boxes[..., 4:]], axis=-1), 0.0)
+
+
+def run_ends(masks, label) -> tf.RaggedTensor:
+    """Where the runs of each photo's mask end, row after row: ragged (N, runs) int32; the first is not covered.
+
+    `masks` (N,) are functions that give one, (height, width) bool, or None. A photo without one has no runs, one of
+    COCO's with crowds about 600: little room for whole masks, in which a pixel is found by bisection.
     """
-    items = progress(records, len(records), "ignored regions") if len(records) > MANY else records
-    ends = [_ends(r.ignore_mask()) if r.ignore else np.zeros(0, np.int32) for r in items]
+    items = progress(masks, len(masks), label) if len(masks) > MANY else masks
+    ends = [_ends(mask()) if mask else np.zeros(0, np.int32) for mask in items]
     return tf.RaggedTensor.from_row_lengths(np.concatenate(ends), np.array([len(e) for e in ends], np.int64))
 
 
@@ -92,8 +126,8 @@ def _ends(mask: np.ndarray) -> np.ndarray:
     return np.append(np.flatnonzero(flat[1:] != flat[:-1]), mask.size).astype(np.int32)
 
 
-def ignored(ends, photo_sizes, affine, size, stride):
-    """1 in the cells whose centre lies on an ignored pixel, (N, h, w) float32, of a view of each photo; 0 outside it.
+def covered(ends, photo_sizes, affine, size, stride):
+    """1 in the cells whose centre lies on a covered pixel, (N, h, w) float32, of a view of each photo; 0 outside it.
 
     `ends` (N, runs) are those of `run_ends`, `photo_sizes` (N, 2) are height, width, `affine` (N, 2, 3) photo -> view.
     """

@@ -35,6 +35,7 @@ def training(
     seed,
     view="person",
     stride=1,
+    labels=(),
     start_epoch=0,
     warp="auto",
     workers=tf.data.AUTOTUNE,
@@ -42,11 +43,11 @@ def training(
     """Endless batches of `encode`'s (inputs, targets), count // batch of them an epoch, from `start_epoch` on.
 
     `size` is (height, width) of the views, `augment` a `config.Augment`, `encode` takes a whole batch; `stride` is that
-    of the grid on which a view of an "image" says what is to be ignored. Raises ValueError where nobody is in the
-    records, or fewer samples than a batch takes.
+    of the grid on which a view of an "image" says what is to be ignored, `labels` what it has beside: "boxes", "mask"
+    (`images.Images`). Raises ValueError where nobody is in the records, or fewer samples than a batch takes.
     """
     kept = count(records, view) // batch * batch
-    plans = _plans(records, view, size, padding, skeleton, stride)
+    plans = _plans(records, view, size, padding, skeleton, stride, labels)
     if not kept:
         raise ValueError(
             f"train.batch: {batch}, of {count(records, view)} samples in the training part; choose a smaller batch"
@@ -74,11 +75,12 @@ def validation(
     batch,
     view="person",
     stride=1,
+    labels=(),
     warp="auto",
     workers=tf.data.AUTOTUNE,
 ) -> tf.data.Dataset:
     """Every sample once, in the order of the file, without chance; the last batch may be smaller."""
-    plans = _plans(records, view, size, padding, skeleton, stride)
+    plans = _plans(records, view, size, padding, skeleton, stride, labels)
     photos = plans.table.in_groups(tf.range(plans.table.count, dtype=tf.int64), -1)
     groups = tf.data.Dataset.from_tensor_slices(photos).map(plans.plain)
     batches = plans.batches(groups, views.choose(warp), workers, batch, drop_remainder=False)
@@ -86,10 +88,10 @@ def validation(
     return batches.map(encode, num_parallel_calls=workers, deterministic=True).prefetch(2).with_options(_options())
 
 
-def _plans(records, view, size, padding, skeleton, stride):
+def _plans(records, view, size, padding, skeleton, stride, labels):
     if view == "person":
         return Persons(records, size, padding, skeleton)
-    return Images(records, size, padding, skeleton, stride)
+    return Images(records, size, padding, skeleton, stride, labels)
 
 
 def _options() -> tf.data.Options:

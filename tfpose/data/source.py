@@ -17,13 +17,16 @@ class Parts:
     validation: coco.Split
 
 
-def load_parts(data, skeleton: Skeleton) -> Parts:
+def load_parts(data, skeleton: Skeleton, *, bodies: bool = False) -> Parts:
     """Both parts; every problem found is printed as one line on stderr, or refused, as `data.bad_records` says."""
-    return Parts(load_part(data, skeleton, "train"), load_part(data, skeleton, "validation"))
+    return Parts(*(load_part(data, skeleton, part, bodies=bodies) for part in ("train", "validation")))
 
 
-def load_part(data, skeleton: Skeleton, part: str) -> coco.Split:
-    """One part, "train" or "validation"; the synthetic data set is written first where it is not there yet."""
+def load_part(data, skeleton: Skeleton, part: str, *, bodies: bool = False) -> coco.Split:
+    """One part, "train" or "validation"; the synthetic data set is written first where it is not there yet.
+
+    `bodies` keeps the persons' segmentations; ValueError where the format has none.
+    """
     annotations, images = locate(data, part)
     if images is None:
         raise ValueError(
@@ -32,11 +35,13 @@ def load_part(data, skeleton: Skeleton, part: str) -> coco.Split:
     keep = (data.holdout.every, data.holdout.remainder, part == "validation") if data.holdout.every else None
     common = {"on_bad": data.bad_records, "keep": keep}
     if data.format == "mpii":
+        if bodies:
+            raise ValueError("data.format: mpii has no outlines of persons, which this system learns; use coco")
         heads = getattr(data, part).heads
         form = {"origin": data.mpii.origin, "lowered": data.mpii.lowered, "heads": Path(heads) if heads else None}
         split = mpii.load(annotations, images, skeleton, **common, **form)
     else:
-        split = coco.load(annotations, images, skeleton, **common)
+        split = coco.load(annotations, images, skeleton, bodies=bodies, **common)
     for problem in split.problems:
         print(f"skipped: {problem}", file=sys.stderr)
     if split.problems:

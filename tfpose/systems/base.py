@@ -21,7 +21,7 @@ class PoseSystem(abc.ABC):
     """One method, whole: its network, what it is taught, what that costs and how its maps become poses.
 
     `view` is "person" (a crop per box) or "image"; `terms` are the names that `loss` returns, in order; `stride` is
-    the number of view pixels to a cell of the targets.
+    the number of view pixels to a cell of the targets; `labels` is what of an image it is taught beside keypoints.
     """
 
     name: str
@@ -29,6 +29,7 @@ class PoseSystem(abc.ABC):
     terms: tuple[str, ...]
     size: tuple[int, int]
     stride: int
+    labels: tuple[str, ...] = ()
     skeleton: Skeleton
     counting = Counting()
 

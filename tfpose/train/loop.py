@@ -88,7 +88,7 @@ def _version(name: str) -> str:
 def assemble(config: Config, folder: Path, strategy) -> Run:
     """The run's system, data, compiled trainee and timeline, the variables under `strategy`."""
     method = system(config.system, skeleton(config.data.skeleton))
-    parts = load_parts(config.data, method.skeleton)
+    parts = load_parts(config.data, method.skeleton, bodies="mask" in method.labels)
     replicas = strategy.num_replicas_in_sync
     plan = timeline(config.train, method.training_size, pipeline.count(parts.train.records, method.view), replicas)
     rate = schedules.LearningRate(
@@ -193,6 +193,7 @@ def samples(run: Run, stretch: Stretch, epoch: int):
         skeleton=run.system.skeleton,
         view=run.system.view,
         stride=run.system.stride,
+        labels=run.system.labels,
         augment=run.config.augment,
         batch=stretch.batch,
         seed=run.config.seed,
@@ -211,6 +212,7 @@ def validation(run: Run, stretch: Stretch):
         skeleton=run.system.skeleton,
         view=run.system.view,
         stride=run.system.stride,
+        labels=run.system.labels,
         batch=stretch.batch,
         warp=run.config.data.warp,
     )
