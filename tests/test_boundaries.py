@@ -14,11 +14,12 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 NUMPY = {"numpy", "PIL", "yaml"}
 TENSORFLOW = NUMPY | {"tensorflow", "cv2", "pycocotools"}
-FRAME = {"skeleton", "geometry", "poses", "spec"}
+FRAME = {"skeleton", "geometry", "anchors", "poses", "spec"}
 # module or folder -> (other packages it may import, parts of tfpose it may import); "" is `tfpose` itself: its version
 ALLOWED = {
     "skeleton": (NUMPY, set()),
     "geometry": (NUMPY, set()),
+    "anchors": (NUMPY, set()),
     "progress": (NUMPY, set()),
     "poses": (NUMPY, {"geometry"}),
     "spec": (NUMPY, {"skeleton"}),
@@ -32,7 +33,11 @@ ALLOWED = {
     "predict_images": (NUMPY, FRAME | {"decode", "predict"}),
     "litert": (NUMPY | {"ai_edge_litert"}, set()),
     "runners": (NUMPY | {"tensorflow", "keras"}, FRAME | {"litert"}),
-    "evaluate": (NUMPY | {"pycocotools"}, FRAME | {"predict", "predict_images", "metrics", "progress"}),
+    "evaluate_parts": (NUMPY, FRAME | {"decode", "predict_images", "metrics"}),
+    "evaluate": (
+        NUMPY | {"pycocotools"},
+        FRAME | {"predict", "predict_images", "evaluate_parts", "metrics", "progress"},
+    ),
     "data": (TENSORFLOW | {"scipy"}, FRAME | {"config", "draw", "progress"}),
     "encode": (TENSORFLOW, FRAME),
     "models": ({"keras"}, set()),

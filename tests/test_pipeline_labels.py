@@ -9,7 +9,6 @@ import pytest
 from tfpose import geometry
 from tfpose.config import Augment
 from tfpose.data import coco, pipeline
-from tfpose.data.images import CROWD, PERSON
 from tfpose.data.source import load_part
 from tfpose.skeleton import COCO17, MPII16
 from tfpose.yaml_config import defaults
@@ -44,24 +43,23 @@ def batches(records, labels=("boxes", "mask"), augment=None, steps=1) -> list[di
     return list(data.take(steps).as_numpy_iterator())
 
 
-def test_a_batch_has_everybodys_box_with_its_kind_and_zeros_for_nobody(records):
+def test_a_batch_has_the_box_of_every_person_and_zeros_for_crowds_and_nobody(records):
     (batch,) = batches(records)
-    assert batch["boxes"].shape == (2, 4, 5) and batch["boxes"].dtype == np.float32
-    assert [row.tolist() for row in batch["boxes"][..., 4]] == [[PERSON, PERSON, CROWD, 0], [PERSON] * 3 + [CROWD]]
-    assert not batch["boxes"][0, 3].any()
+    assert batch["boxes"].shape == (2, 3, 4) and batch["boxes"].dtype == np.float32
+    assert batch["boxes"].any(axis=-1).tolist() == [[True, True, False], [True, True, True]]
 
 
 def test_a_box_of_the_whole_image_lies_where_the_letterbox_puts_it(records):
     (batch,) = batches(records)
     affine = geometry.letterbox((90, 120), SIZE)
-    boxes = np.array([POSED, UNPOSED, MANY])
+    boxes = np.array([POSED, UNPOSED])
     low, high = (affine.apply(edge - 0.5) + 0.5 for edge in (boxes[:, :2], boxes[:, :2] + boxes[:, 2:]))
-    assert np.abs(batch["boxes"][0, :3, :4] - np.concatenate([low, high - low], axis=1)).max() < 1e-3
+    assert np.abs(batch["boxes"][0, :2] - np.concatenate([low, high - low], axis=1)).max() < 1e-3
 
 
 def test_however_a_view_is_turned_a_box_holds_its_persons_keypoints(records):
     for batch in batches(records, augment=TURNED, steps=8):
-        low, high = batch["boxes"][..., :2] - 0.5, batch["boxes"][..., :2] + batch["boxes"][..., 2:4] - 0.5
+        low, high = batch["boxes"][..., :2] - 0.5, batch["boxes"][..., :2] + batch["boxes"][..., 2:] - 0.5
         points = batch["keypoints"][:, 0, :, :2]
         assert (points >= low[:, :1] - 0.01).all() and (points <= high[:, :1] + 0.01).all()
 

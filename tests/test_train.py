@@ -15,7 +15,7 @@ import tiny
 
 from tfpose import runners, yaml_config
 from tfpose.config import Phase, Schedule, Train
-from tfpose.train import callbacks, checkpoint, loop, schedules
+from tfpose.train import callbacks, checkpoint, loop, schedules, transfer
 from tfpose.train.fused import FusedBatchNormalization, training_network
 from tfpose.train.timeline import timeline
 from tfpose.train.trainee import Trainee
@@ -173,12 +173,12 @@ def test_a_run_may_start_from_the_weights_of_another(tmp_path):
 def test_initial_weights_that_do_not_fit_are_refused(tmp_path):
     network = training_network(small, "float32")
     with pytest.raises(ValueError, match=r"initial_weights: .*none\.keras: no such file"):
-        loop.start_from(network, str(tmp_path / "none.keras"))
+        transfer.initial(network, str(tmp_path / "none.keras"))
     with pytest.raises(ValueError, match=r"initial_weights: .*network\.keras: of another network"):
-        loop.start_from(network, str(tiny.run() / "network.keras"))
+        transfer.initial(network, str(tiny.run() / "network.keras"))
     shutil.copy(tiny.run() / "checkpoint.npz", tmp_path / "torn.keras")
     with pytest.raises(ValueError, match=r"initial_weights: .*torn\.keras"):
-        loop.start_from(network, str(tmp_path / "torn.keras"))
+        transfer.initial(network, str(tmp_path / "torn.keras"))
 
 
 def test_an_empty_share_of_a_batch_costs_nothing_and_changes_no_mean():

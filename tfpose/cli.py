@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     p = _command(commands, "train", train, "train a network, or continue where an earlier call stopped")
     _configuration(p)
     p.add_argument("--workdir", type=Path, help="the run folder (default: runs/NAME OF THE CONFIGURATION)")
+    p.add_argument("--stage", default="", help="of a configuration with stages only the one of this name")
 
     p = _command(commands, "evaluate", evaluate, "COCO AP, PCK or PCKh of any file that predicts")
     p.add_argument("network", type=Path, metavar="NETWORK", help=NETWORK)
@@ -148,9 +149,15 @@ EXAMPLES = {
 def train(options) -> None:
     """`tfpose train`."""
     config = yaml_config.load(options.config, tuple(options.overrides))
-    from tfpose.train import loop
+    from tfpose.train import loop, stages
 
-    loop.train(config, options.workdir or Path("runs") / options.config.stem)
+    folder = options.workdir or Path("runs") / options.config.stem
+    if config.stages:
+        stages.train(config, folder, options.stage)
+    elif options.stage:
+        raise ValueError(f"--stage: {options.config} has no stages; leave it out")
+    else:
+        loop.train(config, folder)
 
 
 def evaluate(options) -> None:

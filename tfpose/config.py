@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tfpose.options import MLN, RSN, Hourglass, HRNet, OpenPose, PPNet, SimpleBaseline
+from tfpose.options import MLN, RSN, Hourglass, HRNet, MultiPoseNet, OpenPose, PPNet, SimpleBaseline
 
-System = PPNet | RSN | SimpleBaseline | Hourglass | HRNet | OpenPose | MLN
+System = PPNet | RSN | SimpleBaseline | Hourglass | HRNet | OpenPose | MLN | MultiPoseNet
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,8 @@ class Evaluate:
     those of pose.json ("own", -1); keypoints count in a pose's `score` above `keypoint_threshold`, detected boxes from
     `box_threshold` on; `nms` drops or lowers poses like better ones, "auto" drops those in detected boxes; `ensemble`
     names networks whose maps are averaged with the first one's. `scales` are those at which a network of whole images
-    looks at each, their maps averaged; it needs the .keras.
+    looks at each, their maps averaged; it needs the .keras. `keypoints` and `boxes` of a network that finds both may be
+    those of the "annotations", which shows what the others lose.
     """
 
     metric: Literal["oks", "pck", "pckh"] = "oks"
@@ -199,6 +200,8 @@ class Evaluate:
     nms_threshold: float = 0.9
     ensemble: tuple[str, ...] = ()
     scales: tuple[float, ...] = (1.0,)
+    keypoints: Literal["own", "annotations"] = "own"
+    boxes: Literal["own", "annotations"] = "own"
 
     def __post_init__(self):
         if self.metric != "oks" and self.nms in ("hard", "soft"):
@@ -235,8 +238,23 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """One of several trainings that give parts of one network: what it is called and what `options` it changes.
+
+    Each option reads section.option=value, as on the command line.
+    """
+
+    name: str
+    options: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if not re.fullmatch(r"[\w-]+", self.name):
+            raise ValueError(f"stages: name {self.name!r}; it names a folder, so letters, digits, - and _ alone")
+
+
+@dataclass(frozen=True)
 class Config:
-    """A whole run."""
+    """A whole run; one of `stages` trains each in turn, each from the one before, and puts their parts together."""
 
     system: System = field(default_factory=PPNet)
     data: Data = Data()
@@ -245,9 +263,12 @@ class Config:
     evaluate: Evaluate = Evaluate()
     export: Export = Export()
     published: Published = Published()
+    stages: tuple[Stage, ...] = ()
     seed: int = 0
 
     def __post_init__(self):
+        if len({stage.name for stage in self.stages}) < len(self.stages):
+            raise ValueError(f"stages: {', '.join(s.name for s in self.stages)}; each needs a name of its own")
         if self.data.format == "mpii" and self.evaluate.metric == "oks":
             raise ValueError("evaluate.metric: oks needs COCO files and data.format is mpii; set evaluate.metric=pckh")
         if self.data.padding <= 0:

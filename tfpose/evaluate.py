@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfpose import evaluate_parts
 from tfpose.metrics import crowd
 from tfpose.metrics.nms import Nms
 from tfpose.metrics.pck import pck
@@ -46,6 +47,7 @@ def evaluate(
     detections: list[dict] | None = None,
     metric: str = "oks",
     nms: Nms = EVERYBODY,
+    parts: dict[str, str] | None = None,
     bar: Callable[..., Iterable] = progress,
 ) -> Evaluation:
     """Figures of a predictor on records (image_id, path, boxes, keypoints), with their boxes or those detected.
@@ -53,7 +55,9 @@ def evaluate(
     "oks" needs the COCO annotations (a path or its content) and looks at these images only; "pck" and "pckh" need the
     annotations' boxes, because they must know which person is meant. `detections` are COCO results with box and score;
     `nms` is asked which poses of an image stay. A network of whole images is asked without boxes. `skeleton` is that of
-    the annotations, where it is not the network's own: poses are converted to it.
+    the annotations, where it is not the network's own: poses are converted to it. Of a network that finds boxes and a
+    mask these are measured too; `parts` says whose "keypoints" and "boxes" its poses are made of, "own" or those of the
+    "annotations".
     """
     if metric not in MAIN:
         raise ValueError(f"evaluate.metric: no metric {metric!r}; choose from {', '.join(MAIN)}")
@@ -70,7 +74,12 @@ def evaluate(
     truth = _content(annotations) if metric == "oks" else {}
     persons = [d for d in detections or () if d["category_id"] == _category(truth)]
     boxes = [(r.boxes, None) for r in records] if detections is None else detected(records, persons)
-    found = [nms(people, predictor.spec) for people in _found(predictor, records, boxes, bar)]
+    more = {}
+    if predictor.spec.view == "image" and predictor.has_parts:
+        pieces = evaluate_parts.find(predictor, records, _images(records, bar), _category(truth), **(parts or {}))
+        found, more = pieces.poses, _parts(truth, records, pieces)
+    else:
+        found = [nms(people, predictor.spec) for people in _found(predictor, records, boxes, bar)]
     if skeleton != predictor.spec.skeleton:
         ends = conversion(predictor.spec.skeleton, skeleton)
         found = [replace(people, keypoints=converted(people.keypoints, ends)) for people in found]
@@ -79,11 +88,21 @@ def evaluate(
         return Evaluation(figures, _results(records, found, category=1))
     truth = comparable(truth, records)
     results = _results(records, found, _category(truth))
-    return Evaluation(coco_ap(truth, results, [r.image_id for r in records], skeleton.sigmas), results)
+    return Evaluation(coco_ap(truth, results, [r.image_id for r in records], skeleton.sigmas) | more, results)
+
+
+def _images(records: list, bar: Callable) -> Iterable[np.ndarray]:
+    return bar((read_image(r.path) for r in records), len(records), "evaluate")
+
+
+def _parts(truth: dict, records: list, pieces: evaluate_parts.Found) -> dict:
+    ids = [r.image_id for r in records]
+    boxes = _ap(comparable(truth, records), pieces.boxes, ids)
+    return {"box AP": boxes["AP"], "box AP50": boxes["AP50"], "mask IoU": pieces.overlap.iou}
 
 
 def _found(predictor, records: list, boxes: list, bar: Callable) -> list[Poses]:
-    images = bar((read_image(r.path) for r in records), len(records), "evaluate")
+    images = _images(records, bar)
     if predictor.spec.view == "image":
         return predictor.many(images)
     return predictor.many((image, *b) for image, b in zip(images, boxes))
@@ -143,14 +162,16 @@ def coco_ap(annotations: Path | dict, results: list[dict], image_ids: Iterable[i
     return crowd.figures(truth, ids, ap) if crowd.indexed(truth, ids) else ap(truth, ids)
 
 
-def _ap(truth: dict, results: list[dict], ids: list[int], sigmas: np.ndarray) -> dict:
+def _ap(truth: dict, results: list[dict], ids: list[int], sigmas: np.ndarray | None = None) -> dict:
+    """Of keypoints, or without sigmas of boxes: the first figures are the same."""
     from pycocotools.cocoeval import COCOeval
 
     with contextlib.redirect_stdout(io.StringIO()):
         known = _index(truth)
         found = known.loadRes(copy.deepcopy(results)) if results else _index(truth | {"annotations": []})
-        judge = COCOeval(known, found, "keypoints")
-        judge.params.kpt_oks_sigmas = sigmas
+        judge = COCOeval(known, found, "bbox" if sigmas is None else "keypoints")
+        if sigmas is not None:
+            judge.params.kpt_oks_sigmas = sigmas
         judge.params.imgIds = ids
         judge.evaluate()
         judge.accumulate()

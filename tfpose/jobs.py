@@ -22,8 +22,13 @@ def evaluate(network: Path, config: Config, detections: Path | None = None) -> d
     Of a network that finds people in whole images {"whole images": figures}.
     """
     predictor = protocol.predictor(network, config.evaluate)
-    split = load_part(config.data, annotated(predictor.spec, config), "validation")
+    split = load_part(config.data, annotated(predictor.spec, config), "validation", bodies=outlined(predictor))
     return evaluations(predictor, split, config, detections)
+
+
+def outlined(predictor) -> bool:
+    """Whether a network finds a mask of persons, which is measured by their outlines."""
+    return predictor.spec.view == "image" and predictor.has_parts
 
 
 def annotated(spec: PoseSpec, config: Config) -> Skeleton:
@@ -40,6 +45,8 @@ def evaluations(predictor, split, config: Config, detections: Path | None = None
     def run(boxes: list | None) -> Evaluation:
         nms = protocol.nms(options, detected=boxes is not None)
         common = {"skeleton": body, "metric": options.metric, "nms": nms}
+        if outlined(predictor):
+            common["parts"] = {"keypoints": options.keypoints, "boxes": options.boxes}
         return judge(predictor, split.records, annotations, detections=boxes, **common)
 
     found = {DETECTED: run(load_detections(detections, options.box_threshold))} if detections else {}
@@ -63,7 +70,8 @@ def export(run: Path, config: Config, output: Path) -> None:
     network = method.build()  # of the size that ships: a network of whole images is trained for any size
     network.set_weights(keras.models.load_model(run / "network.keras", compile=False).get_weights())
     network = method.deployed(network)
-    train, validation = (load_part(config.data, method.skeleton, part) for part in ("train", "validation"))
+    outlines = {"bodies": "mask" in method.labels}
+    train, validation = (load_part(config.data, method.skeleton, part, **outlines) for part in ("train", "validation"))
     views = list(calibrate.views(train.records, spec, config.export.calibration_views, config.seed, fast_warp()))
     bundle.write(network, spec, output, config.export.files, views, {"part": "train", "seed": config.seed})
     unseen = calibrate.views(validation.records, spec, verify.BATCH * 2, config.seed, fast_warp())

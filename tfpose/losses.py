@@ -3,6 +3,8 @@
 from keras import ops
 
 HARDEST = 8  # keypoints of a person, in online hard keypoint mining
+FOCAL_GAMMA, FOCAL_ALPHA = 2.0, 0.25
+SIGMA = 3.0  # of the smooth L1 distance
 
 
 def heatmap_mse(target, output, weight=None):
@@ -43,3 +45,36 @@ def maps_sse(target, output, weight):
     """
     target, output, weight = (ops.cast(x, "float32") for x in (target, output, weight))
     return 0.5 * ops.sum(weight * ops.square(output - target)) / ops.cast(ops.shape(target)[0], "float32")
+
+
+def focal(target, output):
+    """Return the focal loss of logits `output` (B, A, 1), as a float32 scalar; gamma is 2 and alpha 0.25.
+
+    `target` is 1 for an anchor of a person, 0 for background, and -1 for one that costs nothing. A view's sum is
+    divided by its number of persons' anchors, at least 1; the result is the mean of the views. Lin et al. 2017,
+    "Focal Loss for Dense Object Detection", section 4.1.
+    """
+    target, output = ops.cast(target, "float32"), ops.cast(output, "float32")
+    # From logits, so that a very sure mistake still has its gradient: log p = -softplus(-x), log(1 - p) = -softplus(x).
+    found, missed = ops.softplus(-output), ops.softplus(output)
+    somebody = FOCAL_ALPHA * ops.exp(-FOCAL_GAMMA * missed) * found
+    nobody = (1 - FOCAL_ALPHA) * ops.exp(-FOCAL_GAMMA * found) * missed
+    costs = ops.where(target > 0, somebody, ops.where(target < 0, 0.0, nobody))
+    return ops.mean(ops.sum(costs, axis=(1, 2)) / _anchors(target))
+
+
+def smooth_l1(target, output, states):
+    """Return the smooth L1 distance of codes (B, A, 4) where `states` (B, A, 1) are 1, as a float32 scalar.
+
+    Below 1/9 it is quadratic (sigma 3, as in keras-retinanet), beyond linear. A view's sum over anchors and corners is
+    divided by the number of these anchors, at least 1; the result is the mean of the views.
+    """
+    target, output, states = (ops.cast(x, "float32") for x in (target, output, states))
+    error, limit = ops.abs(target - output), 1 / SIGMA**2
+    costs = ops.where(error < limit, 0.5 * ops.square(error) / limit, error - 0.5 * limit)
+    costs = ops.where(states > 0, costs, 0.0)
+    return ops.mean(ops.sum(costs, axis=(1, 2)) / _anchors(states))
+
+
+def _anchors(states):
+    return ops.maximum(ops.sum(ops.cast(states > 0, "float32"), axis=(1, 2)), 1.0)

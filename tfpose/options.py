@@ -181,3 +181,44 @@ class MLN(BottomUp):
 
     name: Literal["mln"] = "mln"
     block: Literal["concat", "squeeze"] = "concat"
+
+
+@dataclass(frozen=True)
+class MultiPoseNet:
+    """A keypoint subnet with person mask and a person detector on one trunk (paper: arXiv:1807.04067).
+
+    They are trained one after the other: `part` "keypoints" with the trunk, "detector" on the trunk as it then is, and
+    "whole" is both. `size` is (height, width) of views, `crop` that in training. `sigma` is a heatmap's deviation in
+    pixels of the view. `backbone_weights` are "none", "imagenet", or the path of a file of keras.applications. `width`
+    is that of both pyramids, `head` that of D2 to D5, `depth` the detector's convolutions; `norm` batch-normalises all
+    of them. Of the decoder: a peak is at least `threshold`, a box scores `score`, two have at most `overlap` in common,
+    and a box looks for keypoints in itself, enlarged by `margin` of its size on each side.
+    """
+
+    name: Literal["multiposenet"] = "multiposenet"
+    part: Literal["keypoints", "detector", "whole"] = "keypoints"
+    size: tuple[int, int] = (480, 480)
+    crop: tuple[int, int] = (480, 480)
+    backbone: Literal["resnet50", "resnet101", "resnet50_dilated", "resnet101_dilated", "light"] = "resnet50"
+    backbone_weights: str = "none"
+    width: int = 256
+    head: int = 128
+    depth: int = 4
+    norm: bool = False
+    concat: bool = True
+    intermediate: bool = True
+    sigma: float = 7.0
+    threshold: float = 0.1
+    score: float = 0.3
+    overlap: float = 0.3
+    margin: float = 0.21
+
+    def __post_init__(self):
+        _positive(self, "size", "crop", "width", "head", "depth", "sigma")
+        for option in ("size", "crop"):
+            if any(side % 32 for side in getattr(self, option)):
+                raise ValueError(f"system.{option}: found {list(getattr(self, option))}; expected multiples of 32")
+        if self.backbone == "light" and self.backbone_weights != "none":
+            raise ValueError(
+                f"system.backbone_weights: found {self.backbone_weights}, but light has none; set it to none"
+            )

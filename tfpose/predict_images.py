@@ -1,6 +1,6 @@
 """ImagePredictor: an image -> one view of all of it -> the network -> everybody in it, in pixels of the image."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -9,11 +9,25 @@ import numpy as np
 
 from tfpose import geometry
 from tfpose.decode import decoder, maps
-from tfpose.poses import Poses
+from tfpose.decode.inboxes import InBoxes
+from tfpose.poses import Poses, mapped_boxes
 from tfpose.predict import checked, mirrored
 from tfpose.spec import PoseSpec
 
 FLIPS = ("none", "aligned")
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What poses are made of in one image, in its pixels: `candidates` (N, 4) kind, x, y, score; `boxes` (B, 4).
+
+    `scores` (B,) are the boxes'; `mask` (height, width) bool says where persons are.
+    """
+
+    candidates: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+    mask: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +74,27 @@ class ImagePredictor:
                 found.append(people.mapped(self.affine(image).inverse))
         return found
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether the network finds boxes and a mask of persons too, which `parts` gives."""
+        return isinstance(self.decode, InBoxes)
+
+    def parts(self, images: Iterable[np.ndarray]) -> Iterator[Parts]:
+        """The peaks, boxes and mask of persons of each image, several images in one run; see `has_parts`."""
+        images = iter(images)
+        while some := list(islice(images, self.batch)):
+            outputs = self.outputs(some)
+            yield from (self._parts(image, _one(outputs, i)) for i, image in enumerate(some))
+
+    def _parts(self, image: np.ndarray, outputs: dict[str, np.ndarray]) -> Parts:
+        back, heatmaps = self.affine(image).inverse, outputs["heatmaps"]
+        found, scores = self.decode.boxes(heatmaps.shape[:2], outputs["boxes"], outputs["scores"])
+        candidates = self.decode.candidates(heatmaps)
+        candidates[:, 1:3] = back.apply(candidates[:, 1:3])
+        cells = geometry.stride(self.spec.decoder["stride"]).inverse
+        mask = geometry.warp(np.ascontiguousarray(heatmaps[..., -1:]), back @ cells, image.shape[:2])
+        return Parts(candidates, mapped_boxes(found, back), scores, self.decode.mask(mask))
+
     def affine(self, image: np.ndarray, scale: float = 1.0) -> geometry.Affine:
         """Image -> view: all of it, centred, aspect kept."""
         return geometry.letterbox(image.shape[:2], self.view_size(scale))
@@ -86,7 +121,7 @@ class ImagePredictor:
         outputs = self.run(views)
         if self.flip == "none":
             return outputs
-        back = maps.unmirrored(self.run(mirrored(views)), self.spec.skeleton)
+        back = maps.unmirrored(self.run(mirrored(views)), self.spec.skeleton, self.spec.decoder["stride"])
         return {name: (outputs[name] + back[name]) / 2 for name in outputs}
 
     def _averaged(self, image: np.ndarray, found: list[dict]) -> dict[str, np.ndarray]:

@@ -25,6 +25,8 @@ def predictor(network: Path, options: Evaluate) -> Predictor | ImagePredictor:
     first = load_predictor(network, flip=options.flip)
     if first.spec.view == "image":
         return whole(network, first, options)
+    if (options.keypoints, options.boxes) != ("own", "own"):
+        raise ValueError(f"evaluate.keypoints and .boxes: {network} looks at people in boxes; set both to own")
     if options.scales != (1.0,):
         raise ValueError(f"evaluate.scales: {list(options.scales)}, but {network} looks at people in boxes; set [1.0]")
     runs = [first.run]
@@ -43,9 +45,23 @@ def predictor(network: Path, options: Evaluate) -> Predictor | ImagePredictor:
 
 def whole(network: Path, first: ImagePredictor, options: Evaluate) -> ImagePredictor:
     """The predictor of a network of whole images; ValueError where the options are those of people in boxes."""
-    for what in ("ensemble", "detections", "refine", "blur", "smooth", "score", "nms"):
+    inert = (
+        "ensemble",
+        "detections",
+        "refine",
+        "blur",
+        "smooth",
+        "score",
+        "keypoint_threshold",
+        "box_threshold",
+        "nms",
+    )
+    for what in inert:
         if getattr(options, what) != getattr(Evaluate(), what):
             raise ValueError(f"evaluate.{what}: {network} finds people in whole images, without boxes; leave it out")
+    for what in ("keypoints", "boxes"):
+        if getattr(options, what) != "own" and not first.has_parts:
+            raise ValueError(f"evaluate.{what}: annotations, but {network} finds no boxes; set it to own")
     if options.scales != (1.0,) and runners.network_file(network).suffix != ".keras":
         raise ValueError(f"evaluate.scales: {network} has views of one size; take the run's network.keras, or [1.0]")
     return replace(first, scales=options.scales)

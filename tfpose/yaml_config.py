@@ -39,6 +39,11 @@ def _overridden(tree: dict, overrides: tuple[str, ...]) -> Config:
     return from_tree(tree)
 
 
+def changed(config: Config, overrides: tuple[str, ...]) -> Config:
+    """The configuration with `section.option=value` overrides applied; ValueError as in `load`."""
+    return _overridden(to_tree(config), overrides)
+
+
 def from_tree(tree: dict) -> Config:
     """The configuration of nested dictionaries, as `yaml.safe_load` returns them."""
     return _read(Config, tree, "")

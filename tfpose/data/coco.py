@@ -18,8 +18,8 @@ class Record:
 
     `ignore` holds COCO segmentations (polygons, run lengths) or boxes of crowds and of persons without keypoints;
     `heads` has the P people's head boxes, None where one is unknown, and is empty where the file has none at all.
-    `unposed` (Q, 4) are the boxes of the persons without keypoints, `crowds` (C, 4) those of crowds; `bodies`, where
-    they are asked for, the segmentations of all P + Q persons.
+    `unposed` (Q, 4) are the boxes of the persons without keypoints, no crowds; `bodies`, where they are asked for,
+    the segmentations of all P + Q persons.
     """
 
     image_id: int
@@ -33,7 +33,6 @@ class Record:
     ignore: tuple = ()
     heads: tuple[tuple[float, ...] | None, ...] = ()
     unposed: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
-    crowds: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
     bodies: tuple = ()
 
     def ignore_mask(self) -> np.ndarray:
@@ -186,7 +185,7 @@ def _fault(entry: dict, seen: set, listed: set, persons: int, count: int) -> str
 def _record(image: dict, path: str, entries: list, count: int, bodies: bool) -> Record:
     people = [e for e in entries if faults.labelled(e)]
     others = [e for e in entries if not faults.labelled(e)]
-    crowds, unposed = ([e for e in others if bool(e.get("iscrowd")) is crowd] for crowd in (True, False))
+    unposed = [e for e in others if not e.get("iscrowd")]
     return Record(
         image_id=image["id"],
         path=path,
@@ -198,7 +197,6 @@ def _record(image: dict, path: str, entries: list, count: int, bodies: bool) -> 
         annotation_ids=np.array([e["id"] for e in people], np.int64),
         ignore=_segmentations(others),
         unposed=_boxes(unposed),
-        crowds=_boxes(crowds),
         bodies=_segmentations(people + unposed) if bodies else (),
     )
 

@@ -13,7 +13,6 @@ from tfpose.data.table import Table
 from tfpose.progress import progress
 
 MANY = 2000  # photos, from where on a bar shows that their regions are being drawn
-PERSON, CROWD = 1, 2  # kinds of boxes
 
 
 class Images:
@@ -83,31 +82,29 @@ def _fitting(batch: dict) -> dict:
     """A batch with places for the people and the boxes that are there, and for no more."""
     there = {"keypoints": tf.reduce_any(batch["keypoints"][..., 2] > 0, axis=[0, 2])}
     if "boxes" in batch:
-        there["boxes"] = tf.reduce_any(batch["boxes"][..., 4] > 0, axis=0)
+        there["boxes"] = tf.reduce_any(batch["boxes"][..., 2] > 0, axis=0)
     most = {name: tf.reduce_max(tf.where(some)) + 1 for name, some in there.items()}
     return batch | {name: batch[name][:, : most[name]] for name in most}
 
 
 class Boxes:
-    """Everybody's boxes on every photo, of those without keypoints and of crowds too."""
+    """The boxes of all persons on every photo, of those without keypoints too."""
 
     def __init__(self, records):
-        kinds = [[PERSON] * (len(r.boxes) + len(r.unposed)) + [CROWD] * len(r.crowds) for r in records]
-        rows = [np.concatenate([r.boxes, r.unposed, r.crowds]) for r in records]
-        values = np.insert(np.concatenate(rows), 4, np.concatenate(kinds), axis=1).astype(np.float32)
-        self.rows = tf.RaggedTensor.from_row_lengths(values, [len(row) for row in rows])
+        rows = [np.concatenate([r.boxes, r.unposed]) for r in records]
+        self.rows = tf.RaggedTensor.from_row_lengths(np.concatenate(rows), [len(row) for row in rows])
         self.most = max(len(row) for row in rows)
 
     def views(self, photos, affine):
-        """The boxes around the boxes in views: (G, most, 5) float32 x, y, w, h and PERSON, CROWD or 0, for nobody."""
-        boxes = tf.gather(self.rows, photos).to_tensor(shape=[None, self.most, 5])
+        """The boxes around the boxes in views: (G, most, 4) float32 x, y, w, h; zeros for nobody."""
+        boxes = tf.gather(self.rows, photos).to_tensor(shape=[None, self.most, 4])
         # A box ends on the edges of its pixels, half a pixel from their centres.
-        low = boxes[..., :2] - 0.5
         sides = tf.constant([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-        corners = low[:, :, None] + boxes[:, :, None, 2:4] * sides  # (G, most, 4, 2)
+        corners = boxes[:, :, None, :2] - 0.5 + boxes[:, :, None, 2:] * sides  # (G, most, 4, 2)
         corners = tf.einsum("gij,gmcj->gmci", affine[:, :, :2], corners) + affine[:, None, None, :, 2]
         low, high = tf.reduce_min(corners, axis=2), tf.reduce_max(corners, axis=2)
-        return tf.where(boxes[..., 4:] > 0, tf.concat([low + 0.5, high - low, boxes[..., 4:]], axis=-1), 0.0)
+        somebody = tf.reduce_min(boxes[..., 2:], axis=-1, keepdims=True) > 0
+        return tf.where(somebody, tf.concat([low + 0.5, high - low], axis=-1), 0.0)
 
 
 def run_ends(masks, label) -> tf.RaggedTensor:

@@ -2,11 +2,12 @@
 
 from dataclasses import fields
 
+from tfpose.decode.inboxes import InBoxes
 from tfpose.decode.pafs import Pafs
 from tfpose.decode.topdown import TopDown
 from tfpose.skeleton import Skeleton
 
-DECODERS = {"topdown": TopDown, "pafs": Pafs}
+DECODERS = {"topdown": TopDown, "pafs": Pafs, "boxes": InBoxes}
 
 
 def decoder(data: dict, skeleton: Skeleton | None = None):

@@ -2,37 +2,50 @@
 
 import numpy as np
 
-from tfpose import geometry
+from tfpose import anchors, geometry
 from tfpose.geometry import Affine
 from tfpose.skeleton import Skeleton
 
 
-def unmirrored(outputs: dict[str, np.ndarray], skeleton: Skeleton) -> dict[str, np.ndarray]:
-    """What the view itself would have given: {"heatmaps": (..., h, w, K + 1), "pafs": (..., h, w, 2L)} of its mirror.
+def unmirrored(outputs: dict[str, np.ndarray], skeleton: Skeleton, stride: int = 1) -> dict[str, np.ndarray]:
+    """What the view itself would have given, of the outputs of its mirror.
 
-    Columns are reversed, left and right exchanged; fields point the other way in x, and in full where the mirrored limb
-    runs the other way. ValueError where a limb has no mirror image.
+    {"heatmaps": (..., h, w, K + 1), with "pafs" (..., h, w, 2L), or with "boxes" (..., A, 4) and "scores" (..., A, 1)
+    of the anchors of h x w cells of `stride` pixels}. Columns are reversed, left and right exchanged; fields point the
+    other way in x, and in full where the mirrored limb runs the other way. ValueError where a limb or an anchor has no
+    mirror image.
     """
-    heatmaps, pafs = outputs["heatmaps"], outputs["pafs"]
-    keypoints = [*skeleton.mirror, skeleton.count]
+    heatmaps = outputs["heatmaps"]
+    result = {"heatmaps": heatmaps[..., ::-1, :][..., [*skeleton.mirror, skeleton.count]]}
+    if "pafs" in outputs:
+        result["pafs"] = _unmirrored_fields(outputs["pafs"], skeleton)
+    if "boxes" in outputs:
+        mirror = anchors.mirrored(tuple(side * stride for side in heatmaps.shape[-3:-1]))
+        # The left corner's way from its anchor is the right one's, turned.
+        codes = outputs["boxes"][..., mirror, :][..., [2, 1, 0, 3]]
+        result["boxes"] = codes * np.array([-1, 1, -1, 1], codes.dtype)
+        result["scores"] = outputs["scores"][..., mirror, :]
+    return result
+
+
+def _unmirrored_fields(pafs: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     limbs = np.array(skeleton.limb_mirror)
     turned = np.where(skeleton.limb_turned, -1, 1)[:, None] * [-1, 1]
     channels = (2 * limbs[:, None] + [0, 1]).ravel()
-    return {
-        "heatmaps": heatmaps[..., ::-1, :][..., keypoints],
-        "pafs": pafs[..., ::-1, :][..., channels] * turned.ravel().astype(pafs.dtype),
-    }
+    return pafs[..., ::-1, :][..., channels] * turned.ravel().astype(pafs.dtype)
 
 
 def averaged(found: list[dict], affines: list[Affine], grid: tuple[int, int]) -> dict[str, np.ndarray]:
     """The mean of several outputs {name: (h, w, C)}, float32, on one grid (height, width).
 
-    `affines` bring cells of that grid to cells of each output: they scale and shift, or fields would point wrong. Maps
-    are read bilinearly, up to a cell beyond their edge as at the edge.
+    What is no map comes from the one whose cells are these, or most nearly. `affines` bring cells of that grid to cells
+    of each output: they scale and shift, or fields would point wrong. Maps are read bilinearly, up to a cell beyond
+    their edge as at the edge.
     """
     assert len(found) == len(affines) > 0, (len(found), len(affines))
-    names = found[0].keys()
-    return {name: _mean([_resampled(maps[name], a, grid) for maps, a in zip(found, affines)]) for name in names}
+    plain = found[int(np.argmin([abs(np.log(a.magnification)) for a in affines]))]
+    spatial = [name for name in plain if plain[name].ndim == 3]
+    return plain | {n: _mean([_resampled(maps[n], a, grid) for maps, a in zip(found, affines)]) for n in spatial}
 
 
 def _mean(maps: list[np.ndarray]) -> np.ndarray:

@@ -21,7 +21,7 @@ from tfpose.data.source import Parts, load_parts
 from tfpose.models import count
 from tfpose.skeleton import skeleton
 from tfpose.systems.base import PoseSystem, system
-from tfpose.train import callbacks, checkpoint, devices, optimizers, pictures, schedules
+from tfpose.train import callbacks, checkpoint, devices, optimizers, pictures, schedules, transfer
 from tfpose.train.fused import training_network
 from tfpose.train.timeline import Stretch, Timeline, timeline
 from tfpose.train.trainee import Trainee
@@ -105,7 +105,7 @@ def assemble(config: Config, folder: Path, strategy) -> Run:
         if not (folder / "checkpoint.npz").is_file():
             method.start(network)
         if config.train.initial_weights:
-            start_from(network, config.train.initial_weights)
+            transfer.initial(network, config.train.initial_weights)
         trainee = Trainee(network, method, replicas)
         optimizer = optimizers.optimizer(config.train.optimizer, rate)
         if config.train.precision == "float16":  # its smallest gradients would be zero
@@ -113,16 +113,6 @@ def assemble(config: Config, folder: Path, strategy) -> Run:
         trainee.compile(optimizer=optimizer, jit_compile=devices.compiler())
         trainee.optimizer.build(network.trainable_variables)
     return Run(config, folder, method, parts, trainee, plan)
-
-
-def start_from(network: keras.Model, path: str) -> None:
-    """Takes every weight from a training network saved as .keras; ValueError where it is missing or of other shapes."""
-    if not Path(path).is_file():
-        raise ValueError(f"train.initial_weights: {path}: no such file")
-    try:
-        network.set_weights(keras.models.load_model(path, compile=False).get_weights())
-    except (ValueError, KeyError) as error:  # KeyError: a zip file, but not a network's
-        raise ValueError(f"train.initial_weights: {path}: of another network: {error}") from error
 
 
 def introduce(run: Run, replicas: int) -> None:

@@ -8,7 +8,10 @@ import tensorflow as tf
 from PIL import Image
 
 from tfpose import decode, draw, poses, runners
+from tfpose.decode.inboxes import InBoxes
 from tfpose.systems.base import PoseSystem
+
+SURE = np.float32(20)
 
 
 class Pictures(keras.callbacks.Callback):
@@ -38,23 +41,40 @@ def sheet(system: PoseSystem, images: np.ndarray, targets: dict, outputs: dict) 
     """A picture (height, width, 3) uint8 with a row per view: truth, target maps, output maps, decoded poses."""
     decoder = decode.decoder(system.decoder(), system.body)
     truth, found = (runners.last_stage({term: maps[term] for term in system.terms}) for maps in (targets, outputs))
+    if "scores" in truth:  # taught as yes or no, said as a logit
+        truth = truth | {"scores": np.where(truth["scores"] > 0, SURE, -SURE)}
     rows = []
     for i, image in enumerate(images):
         maps = [{name: values[i : i + 1] for name, values in side.items()} for side in (truth, found)]
-        people = [_drawn(image, decoder(side), system) for side in maps]
+        people = [_drawn(image, side, decoder, system) for side in maps]
         rows.append([people[0], *_maps(image, maps, system.body.count), people[1]])
     return draw.tile([picture for row in rows for picture in row], len(rows[0]), images.shape[1:3])
 
 
 def _maps(image: np.ndarray, sides: list[dict], count: int) -> list[np.ndarray]:
-    """Heatmaps taught and found, and the fields of both where there are any."""
-    pictures = [draw.draw_heatmaps(image, side["heatmaps"][0, ..., :count]) for side in sides]
-    return pictures + [draw.draw_fields(image, side["pafs"][0]) for side in sides if "pafs" in side]
+    """Of what is taught and found: heatmaps, fields and the mask of persons, those that there are."""
+    heatmaps = [side["heatmaps"][0] for side in sides if "heatmaps" in side]
+    pictures = [draw.draw_heatmaps(image, maps[..., :count]) for maps in heatmaps]
+    if "pafs" in sides[0]:
+        return pictures + [draw.draw_fields(image, side["pafs"][0]) for side in sides]
+    # After the keypoints there is a mask, or nothing: where there are fields the last map is the background.
+    return pictures + [draw.draw_heatmaps(image, maps[..., count:]) for maps in heatmaps if maps.shape[-1] > count]
 
 
-def _drawn(image: np.ndarray, decoded, system: PoseSystem) -> np.ndarray:
-    """The view with what its decoder found: people of a whole image, or the one person's keypoints (1, K, 3)."""
+def _drawn(image: np.ndarray, side: dict, decoder, system: PoseSystem) -> np.ndarray:
+    """The view with what its decoder finds: everybody of a whole image, or the one person's keypoints (1, K, 3).
+
+    Of a network of one part of the outputs, what that part says: persons' boxes, or nothing yet.
+    """
+    if isinstance(decoder, InBoxes) and "boxes" not in side:
+        return image
+    if isinstance(decoder, InBoxes) and "heatmaps" not in side:
+        grid = tuple(length // system.stride for length in image.shape[:2])
+        boxes, scores = decoder.boxes(grid, side["boxes"][0], side["scores"][0])
+        nobody = np.zeros((len(boxes), system.body.count, 3), np.float32)
+        return draw.draw_poses(image, poses.Poses(nobody, scores, boxes), system.body, boxes=True)
+    decoded = decoder(side)
     if system.view == "image":
-        return draw.draw_poses(image, decoded[0], system.body, 0.0)
+        return draw.draw_poses(image, decoded[0], system.body, 0.0, boxes=isinstance(decoder, InBoxes))
     boxes = np.array([poses.bounds(k) for k in decoded], np.float32)
     return draw.draw_poses(image, poses.Poses(decoded, np.ones(len(decoded), np.float32), boxes), system.body)

@@ -1,0 +1,103 @@
+"""Trainings in a row: each starts from the one before, what is frozen stays, and the whole has every part's weights."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+
+from tfpose import jobs, yaml_config
+from tfpose.config import Stage
+from tfpose.models import multiposenet
+from tfpose.train import stages, transfer
+
+SMALL = "{name: multiposenet, part: whole, size: [128, 128], crop: [128, 128], backbone: light, width: 16, head: 16, "
+OPTIONS = (f"system={SMALL}depth: 1, norm: true}}", "train.epochs=1", "train.batch=4", "evaluate.flip=none")
+BOTH = "[{name: keypoints, options: [system.part=keypoints]}, {name: detector, options: [system.part=detector]}]"
+
+
+def config(*more):
+    return tiny.config(*OPTIONS, f"stages={BOTH}", *more)
+
+
+@functools.cache
+def run():
+    """A run of both stages, an epoch each."""
+    return stages.train(config(), tiny.people().parent / "stages")
+
+
+def network(name=""):
+    return keras.models.load_model(run() / name / "network.keras", compile=False)
+
+
+def same(first, second) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
+
+
+def test_the_trunk_stays_as_the_first_stage_left_it_and_the_rest_learns():
+    first, second = network("keypoints"), network("detector")
+    shared = [layer for layer in multiposenet.trunk(second) if layer.weights]
+    assert len(shared) > 10
+    assert all(same(layer, first.get_layer(layer.name)) for layer in shared)
+
+
+def test_the_whole_has_the_weights_of_every_part():
+    whole = transfer.weighted(network())
+    for part in ("keypoints", "detector"):
+        layers = transfer.weighted(network(part))
+        assert layers.keys() < whole.keys()
+        assert all(same(whole[name], layer) for name, layer in layers.items())
+
+
+def test_the_whole_is_evaluated_by_its_poses_its_boxes_and_its_mask():
+    found = jobs.evaluate(run(), config())
+    figures = found["whole images"].figures
+    assert {"AP", "box AP", "box AP50", "mask IoU"} <= figures.keys()
+    assert 0 <= figures["mask IoU"] <= 1 and 0 <= figures["box AP"] <= figures["box AP50"] <= 1
+
+
+def test_with_the_annotations_boxes_and_keypoints_nearly_everybody_is_right():
+    options = ("evaluate.keypoints=annotations", "evaluate.boxes=annotations")
+    assert jobs.evaluate(run(), config(*options))["whole images"].figures["AP"] > 0.9
+
+
+def test_each_stage_draws_what_it_is_taught():
+    for name, columns in (("keypoints", 6), ("detector", 2)):
+        picture = np.asarray(Image.open(run() / name / "pictures" / "epoch_001.png"))
+        assert picture.shape[1] // 128 == columns
+
+
+def test_a_stage_alone_needs_the_one_before(tmp_path):
+    with pytest.raises(ValueError, match=r"keypoints/network\.keras: missing; stage detector starts from it"):
+        stages.train(config(), tmp_path, "detector")
+    with pytest.raises(ValueError, match="--stage: found prn; choose from keypoints, detector"):
+        stages.train(config(), tmp_path, "prn")
+
+
+def test_a_whole_of_which_a_part_is_never_trained_is_refused(tmp_path):
+    alone = yaml_config.changed(config(), ("stages=[{name: keypoints, options: [system.part=keypoints]}]",))
+    (tmp_path / "keypoints").mkdir()
+    network("keypoints").save(tmp_path / "keypoints" / "network.keras")
+    with pytest.raises(ValueError, match="stages: none of them trains detector_"):
+        stages.assemble(alone, tmp_path)
+
+
+def test_stages_need_names_of_their_own_that_can_be_folders():
+    with pytest.raises(ValueError, match="stages: a, a; each needs a name of its own"):
+        tiny.config("stages=[{name: a}, {name: a}]")
+    with pytest.raises(ValueError, match=r"name '\.\./a'; it names a folder"):
+        Stage("../a")
+
+
+def test_weights_are_taken_by_the_names_of_layers_or_not_at_all():
+    first, other = network("keypoints"), network("detector")
+    before = other.get_weights()
+    wide = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="trunk_stem")])
+    with pytest.raises(ValueError, match="layer trunk_stem has weights"):
+        transfer.take(other, wide)
+    with pytest.raises(ValueError, match="no layer has the name"):
+        transfer.take(other, keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="else")]))
+    assert all(np.array_equal(a, b) for a, b in zip(other.get_weights(), before, strict=True))
+    assert transfer.take(other, first) == len(transfer.weighted(first).keys() & transfer.weighted(other).keys())
