@@ -8,7 +8,7 @@ import pytest
 import tiny
 from PIL import Image
 
-from tfpose import jobs, yaml_config
+from tfpose import fields, jobs, yaml_config
 from tfpose.config import Stage
 from tfpose.models import multiposenet
 from tfpose.train import stages, transfer
@@ -67,6 +67,13 @@ def test_each_stage_draws_what_it_is_taught():
     for name, columns in (("keypoints", 6), ("detector", 2)):
         picture = np.asarray(Image.open(run() / name / "pictures" / "epoch_001.png"))
         assert picture.shape[1] // 128 == columns
+
+
+def test_the_steps_from_a_photo_to_people_in_boxes_are_drawn(tmp_path):
+    photo = sorted((tiny.people() / "validation").iterdir())[0]
+    said = fields.write(run(), photo, tmp_path / "steps.png")
+    assert [word.rstrip(",:") for word in said.split()[1:6:2]] == ["peaks", "boxes", "people"]
+    assert Image.open(tmp_path / "steps.png").size == (2 * 640 + 12, 3 * 640 + 16)
 
 
 def test_a_stage_alone_needs_the_one_before(tmp_path):

@@ -1,6 +1,7 @@
 """`tfpose show NETWORK --fields PHOTO`: one picture of every step from a photo to the people found in it.
 
-heatmaps, fields / peaks, candidate limbs / people: where somebody is missing, the step that lost them is seen.
+heatmaps, fields / peaks, candidate limbs / people, or of a network of boxes heatmaps, mask / peaks, boxes / people:
+where somebody is missing, the step that lost them is seen.
 """
 
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from tfpose import draw, geometry
+from tfpose.poses import Poses
 from tfpose.predict import read_image
 from tfpose.predict_images import ImagePredictor
 from tfpose.predictions import load_predictor
@@ -28,24 +30,50 @@ def write(network: Path, photo: Path, picture: Path) -> str:
 
 
 def steps(predictor: ImagePredictor, image: np.ndarray) -> tuple[list[np.ndarray], dict[str, int]]:
-    """The pictures (height, width, 3) uint8 of an image's steps; {"peaks", "candidate limbs", "people": how many}."""
-    size, body, decoder = predictor.spec.size, predictor.spec.skeleton, predictor.decode
+    """The pictures (height, width, 3) uint8 of an image's steps, and {"peaks": how many, ..., "people": how many}."""
+    size, body = predictor.spec.size, predictor.spec.skeleton
     view = predictor.warp(image, predictor.affine(image), size)
     maps = {name: values[0] for name, values in predictor.outputs([image]).items()}
-    peaks, limbs = decoder.parts(maps["heatmaps"], maps["pafs"])
-    people = decoder.one(maps["heatmaps"], maps["pafs"])
     factor = max(1, round(WIDTH / size[1]))
     large = geometry.resizing(factor, factor)
     ground = np.asarray(Image.fromarray(view).resize((size[1] * factor, size[0] * factor), Image.Resampling.BICUBIC))
+    pictures, counts, people = (_boxes if predictor.has_parts else _fields)(predictor, maps, ground, large)
+    return (
+        [draw.draw_heatmaps(ground, maps["heatmaps"][..., : body.count]), *pictures],
+        counts | {"people": len(people)},
+    )
+
+
+def _fields(predictor: ImagePredictor, maps: dict, ground: np.ndarray, large: geometry.Affine) -> tuple:
+    """Pictures and counts of what makes people of fields, and the people."""
+    body, decoder = predictor.spec.skeleton, predictor.decode
+    peaks, limbs = decoder.parts(maps["heatmaps"], maps["pafs"])
+    people = decoder.one(maps["heatmaps"], maps["pafs"])
     points = (large @ geometry.stride(decoder.stride / decoder.upsample).inverse).apply(peaks.points)
     pictures = [
-        draw.draw_heatmaps(ground, maps["heatmaps"][..., : body.count]),
         draw.draw_fields(ground, maps["pafs"]),
         draw_peaks(ground, points, peaks.kinds, peaks.values, body),
         draw_limbs(ground, points[limbs.starts], points[limbs.ends], limbs.scores),
         draw.draw_poses(ground, people.mapped(large), body, 0.0),
     ]
-    return pictures, {"peaks": len(points), "candidate limbs": len(limbs.scores), "people": len(people)}
+    return pictures, {"peaks": len(points), "candidate limbs": len(limbs.scores)}, people
+
+
+def _boxes(predictor: ImagePredictor, maps: dict, ground: np.ndarray, large: geometry.Affine) -> tuple:
+    """The same of what makes people of boxes: the mask of persons, peaks, boxes."""
+    body, decoder = predictor.spec.skeleton, predictor.decode
+    candidates = decoder.candidates(maps["heatmaps"])
+    boxes, scores = decoder.boxes(maps["heatmaps"].shape[:2], maps["boxes"], maps["scores"])
+    people = decoder.poses(candidates, boxes, scores)
+    nobody = Poses(np.zeros((len(boxes), body.count, 3), np.float32), scores, boxes)
+    points = large.apply(candidates[:, 1:3])
+    pictures = [
+        draw.draw_heatmaps(ground, maps["heatmaps"][..., body.count :]),
+        draw_peaks(ground, points, candidates[:, 0].astype(int), candidates[:, 3], body),
+        draw.draw_poses(ground, nobody.mapped(large), body, boxes=True),
+        draw.draw_poses(ground, people.mapped(large), body, 0.0, boxes=True),
+    ]
+    return pictures, {"peaks": len(points), "boxes": len(boxes)}, people
 
 
 def draw_peaks(image: np.ndarray, points: np.ndarray, kinds, values, skeleton: Skeleton) -> np.ndarray:
