@@ -5,7 +5,7 @@ One comparison with the threshold leaves few cells, and only these are compared 
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -99,24 +99,27 @@ def _best(values: np.ndarray, counts: np.ndarray, most: int) -> np.ndarray:
     return np.concatenate(kept)
 
 
-@cache
-def _inside(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    # The first and the last column and row (2, 1) of a framed map whose cells have all their neighbours.
-    return np.array([[1], [2]]), np.array([[width - 3], [height - 3]])
+@lru_cache(maxsize=64)
+def _places(height: int, width: int, channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    # Of every cell of a framed map: x and y on the map (2, cells), the way to the nearest cell that has all its
+    # neighbours (2, cells), both float32, and the same way in flat positions (cells,).
+    y, x = np.indices((height, width))
+    ways = np.stack([np.clip(x, 1, width - 3) - x, np.clip(y, 2, height - 3) - y]).reshape(2, -1)
+    cells = np.stack([x, y - 1]).reshape(2, -1)  # the row of zeros above
+    return cells.astype(np.float32), ways.astype(np.float32), (ways[1] * width + ways[0]) * channels
 
 
 def _refined(framed: np.ndarray, found: np.ndarray) -> np.ndarray:
     # The points (n, 2) in cells, x then y, by the parabolas through three cells across and three cells down.
     height, width, channels = framed.shape
-    first, last = _inside(height, width)
-    cells = np.empty((2, len(found)), np.intp)
-    np.divmod(found // channels, width, out=(cells[1], cells[0]))
+    cells, ways, flat_ways = _places(height, width, channels)
+    place = found // channels
     # Around the nearest cell that has all its neighbours: a Gaussian's logarithm is one parabola everywhere.
-    moved = np.minimum(np.maximum(cells, first), last) - cells
-    around = found + (moved[1] * width + moved[0]) * channels + _steps(width, channels)[1]
+    around = found + flat_ways.take(place) + _steps(width, channels)[1]
     log = np.log(np.maximum(framed.reshape(-1).take(around), FLOOR))
     low, middle, high = log[1:3], log[0], log[3:]
-    offsets = moved + (low - high) / np.minimum(2 * (low + high - middle - middle), -FLOOR)
-    points = (cells + np.minimum(np.maximum(offsets, -LIMIT), LIMIT)).T.astype(np.float32, order="C")
-    points[:, 1] -= 1  # the row of zeros above
+    offsets = (low - high) / np.minimum(2 * (low + high - middle - middle), -FLOOR)
+    offsets += ways.take(place, axis=1)
+    points = np.empty((len(found), 2), np.float32)
+    np.add(cells.take(place, axis=1), np.minimum(np.maximum(offsets, -LIMIT), LIMIT), out=points.T)
     return points
