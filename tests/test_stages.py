@@ -11,6 +11,7 @@ from PIL import Image
 from tfpose import fields, jobs, yaml_config
 from tfpose.config import Stage
 from tfpose.models import multiposenet
+from tfpose.predictions import load_predictor
 from tfpose.train import stages, transfer
 
 SMALL = "{name: multiposenet, part: whole, size: [128, 128], crop: [128, 128], backbone: light, width: 16, head: 16, "
@@ -61,6 +62,14 @@ def test_the_whole_is_evaluated_by_its_poses_its_boxes_and_its_mask():
 def test_with_the_annotations_boxes_and_keypoints_nearly_everybody_is_right():
     options = ("evaluate.keypoints=annotations", "evaluate.boxes=annotations")
     assert jobs.evaluate(run(), config(*options))["whole images"].figures["AP"] > 0.9
+
+
+def test_a_part_alone_is_measured_by_what_it_finds_and_finds_no_people():
+    for name, nothing in (("keypoints", "box AP"), ("detector", "mask IoU")):
+        figures = jobs.evaluate(run() / name, config("evaluate.flip=aligned"))["whole images"].figures
+        assert figures[nothing] == 0 and figures["AP"] == 0
+        with pytest.raises(ValueError, match="one part of a whole, which alone finds people"):
+            load_predictor(run() / name)(np.zeros((128, 128, 3), np.uint8))
 
 
 def test_each_stage_draws_what_it_is_taught():

@@ -250,7 +250,7 @@ def unmirrored(targets, system):
     result = {"weights": targets["weights"][:, :, ::-1]}
     for stage in range(sum(term.startswith("heatmaps") for term in system.terms)):
         names = {term.partition("/")[0]: term for term in system.terms if term.partition("/")[2] in ("", str(stage))}
-        back = maps.unmirrored({name: targets[term] for name, term in names.items()}, system.body, system.stride)
+        back = maps.unmirrored({name: targets[term] for name, term in names.items()}, system.body, system.size)
         result |= {term: back[name] for name, term in names.items()}
     return result
 

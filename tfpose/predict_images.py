@@ -87,12 +87,19 @@ class ImagePredictor:
             yield from (self._parts(image, _one(outputs, i)) for i, image in enumerate(some))
 
     def _parts(self, image: np.ndarray, outputs: dict[str, np.ndarray]) -> Parts:
-        back, heatmaps = self.affine(image).inverse, outputs["heatmaps"]
-        found, scores = self.decode.boxes(heatmaps.shape[:2], outputs["boxes"], outputs["scores"])
-        candidates = self.decode.candidates(heatmaps)
-        candidates[:, 1:3] = back.apply(candidates[:, 1:3])
-        cells = geometry.stride(self.spec.decoder["stride"]).inverse
-        mask = geometry.warp(np.ascontiguousarray(heatmaps[..., -1:]), back @ cells, image.shape[:2])
+        # A network of one part alone has no boxes, or no heatmaps and mask.
+        stride, back = self.spec.decoder["stride"], self.affine(image).inverse
+        found, scores, candidates = np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4))
+        mask = np.zeros((*image.shape[:2], 1), np.float32)
+        if "boxes" in outputs:
+            grid = tuple(side // stride for side in self.view_size())
+            found, scores = self.decode.boxes(grid, outputs["boxes"], outputs["scores"])
+        if "heatmaps" in outputs:
+            heatmaps = outputs["heatmaps"]
+            candidates = self.decode.candidates(heatmaps)
+            candidates[:, 1:3] = back.apply(candidates[:, 1:3])
+            cells = back @ geometry.stride(stride).inverse
+            mask = geometry.warp(np.ascontiguousarray(heatmaps[..., -1:]), cells, image.shape[:2])
         return Parts(candidates, mapped_boxes(found, back), scores, self.decode.mask(mask))
 
     def affine(self, image: np.ndarray, scale: float = 1.0) -> geometry.Affine:
@@ -121,7 +128,7 @@ class ImagePredictor:
         outputs = self.run(views)
         if self.flip == "none":
             return outputs
-        back = maps.unmirrored(self.run(mirrored(views)), self.spec.skeleton, self.spec.decoder["stride"])
+        back = maps.unmirrored(self.run(mirrored(views)), self.spec.skeleton, size)
         return {name: (outputs[name] + back[name]) / 2 for name in outputs}
 
     def _averaged(self, image: np.ndarray, found: list[dict]) -> dict[str, np.ndarray]:

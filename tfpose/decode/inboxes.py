@@ -51,6 +51,11 @@ class InBoxes:
         Of {"heatmaps": (N, h, w, K + 1), "boxes": (N, A, 4), "scores": (N, A, 1)}.
         """
         names = ("heatmaps", "boxes", "scores")
+        if missing := [name for name in names if name not in outputs]:
+            raise ValueError(
+                f"decoder: the network gives no {' and no '.join(missing)}: it is one part of a whole, which alone "
+                "finds people; take the network of all its stages"
+            )
         return [self.one(*maps) for maps in zip(*(outputs[name] for name in names), strict=True)]
 
     def one(self, heatmaps: np.ndarray, codes: np.ndarray, logits: np.ndarray) -> Poses:

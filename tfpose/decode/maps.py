@@ -7,20 +7,21 @@ from tfpose.geometry import Affine
 from tfpose.skeleton import Skeleton
 
 
-def unmirrored(outputs: dict[str, np.ndarray], skeleton: Skeleton, stride: int = 1) -> dict[str, np.ndarray]:
+def unmirrored(outputs: dict[str, np.ndarray], skeleton: Skeleton, size: tuple[int, int] = ()) -> dict[str, np.ndarray]:
     """What the view itself would have given, of the outputs of its mirror.
 
-    {"heatmaps": (..., h, w, K + 1), with "pafs" (..., h, w, 2L), or with "boxes" (..., A, 4) and "scores" (..., A, 1)
-    of the anchors of h x w cells of `stride` pixels}. Columns are reversed, left and right exchanged; fields point the
-    other way in x, and in full where the mirrored limb runs the other way. ValueError where a limb or an anchor has no
-    mirror image.
+    {"heatmaps": (..., h, w, K + 1), "pafs": (..., h, w, 2L), "boxes": (..., A, 4), "scores": (..., A, 1)}, those that
+    there are; the anchors of boxes are those of a view of `size` (height, width). Columns are reversed, left and right
+    exchanged; fields point the other way in x, and in full where the mirrored limb runs the other way. ValueError where
+    a limb or an anchor has no mirror image.
     """
-    heatmaps = outputs["heatmaps"]
-    result = {"heatmaps": heatmaps[..., ::-1, :][..., [*skeleton.mirror, skeleton.count]]}
+    result = {}
+    if "heatmaps" in outputs:
+        result["heatmaps"] = outputs["heatmaps"][..., ::-1, :][..., [*skeleton.mirror, skeleton.count]]
     if "pafs" in outputs:
         result["pafs"] = _unmirrored_fields(outputs["pafs"], skeleton)
     if "boxes" in outputs:
-        mirror = anchors.mirrored(tuple(side * stride for side in heatmaps.shape[-3:-1]))
+        mirror = anchors.mirrored(size)
         # The left corner's way from its anchor is the right one's, turned.
         codes = outputs["boxes"][..., mirror, :][..., [2, 1, 0, 3]]
         result["boxes"] = codes * np.array([-1, 1, -1, 1], codes.dtype)
