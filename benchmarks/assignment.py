@@ -23,6 +23,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -80,6 +81,8 @@ def options() -> argparse.Namespace:
     p.add_argument("--epochs", type=float, help="over the training images (default: 16 of a prn, 5 of ours)")
     p.add_argument("--batch", type=int, default=8, help="persons in a prn's batch (default: 8)")
     p.add_argument("--rate", type=float, default=1e-4, help="a prn's learning rate (default: 1e-4)")
+    p.add_argument("--schedule", choices=("constant", "cosine"), default="constant", help="of a prn's learning rate")
+    p.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of a prn in training")
     p.add_argument("--part", choices=PARTS, default="validation")
     p.add_argument("--rank", choices=("share", "count"), default="share")
     p.add_argument("--weights", type=Path, default=Path("runs/assignment"), help="folder (default: runs/assignment)")
@@ -98,7 +101,7 @@ def method(name: str, known: list, o: argparse.Namespace) -> tuple:
     network = assignment(passes=PASSES) if name == "ours" else residual_network(**PRNS[name])
     epochs = o.epochs or (5 if name == "ours" else 16)
     noise = "_noise" if o.noise else ""
-    steps = "" if name == "ours" else f"_batch{o.batch}_rate{o.rate:g}"
+    steps = "" if name == "ours" else f"_batch{o.batch}_rate{o.rate:g}_{o.schedule}_{o.precision}"
     path = o.weights / f"{name}_margin{o.margin:g}_epochs{epochs:g}{steps}{noise}_seed{o.seed}.weights.h5"
     if path.is_file():
         network.load_weights(path)
@@ -107,11 +110,21 @@ def method(name: str, known: list, o: argparse.Namespace) -> tuple:
         if name == "ours":
             training.fit_assignment(network, known, **choices)
         else:
-            training.fit_prn(network, known, batch=o.batch, rate=o.rate, **choices)
+            learner = network if o.precision == "float32" else lower_precision(name)
+            training.fit_prn(learner, known, batch=o.batch, rate=o.rate, schedule=o.schedule, **choices)
+            network.set_weights(learner.get_weights())
         path.parent.mkdir(parents=True, exist_ok=True)
         network.save_weights(path)
     find = owners(network, o.margin) if name == "ours" else residual(network, o.margin)
     return find, network.count_params()
+
+
+def lower_precision(name: str):
+    """A Pose Residual Network that multiplies in bfloat16; its weights are float32."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    network = residual_network(**PRNS[name])
+    keras.config.set_dtype_policy("float32")
+    return network
 
 
 def counted(scenes: list, margin: float) -> np.ndarray:

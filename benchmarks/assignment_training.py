@@ -20,19 +20,21 @@ PEOPLE = 128  # about so many in a batch
 RATE, WARM = 2e-3, 200  # the assignment network's learning rate and the steps until it is reached
 
 
-def fit_prn(network: keras.Model, scenes: list[Scene], *, margin, epochs, batch, rate, noise, seed) -> None:
+def fit_prn(network: keras.Model, scenes: list[Scene], *, margin, epochs, batch, rate, schedule, noise, seed) -> None:
     """Trains the Pose Residual Network as its paper does: binary cross-entropy, Adam, easy people first."""
-    draw, step = np.random.default_rng(seed), residual_step(network, margin, rate)
+    draw, step = np.random.default_rng(seed), residual_step(network, margin)
     for epoch in range(int(np.ceil(epochs))):
         people = curriculum([noisy(s, draw) for s in scenes] if noise else scenes)
         people = people[:: max(1, round(1 / (epochs - epoch)))]  # of half an epoch every second person
         starts = range(0, len(people) - batch + 1, batch)
-        for start in progress(starts, len(starts), f"epoch {epoch + 1}"):
-            step(*stacked(people[start : start + batch]))
+        for i, start in enumerate(progress(starts, len(starts), f"epoch {epoch + 1}")):
+            done = (epoch + i / len(starts)) / epochs
+            now = rate * (0.5 + 0.5 * np.cos(np.pi * done)) if schedule == "cosine" else rate
+            step(*stacked(people[start : start + batch]), tf.constant(now, tf.float32))
 
 
-def residual_step(network: keras.Model, margin: float, rate: float):
-    """A step of Adam on candidates, boxes and keypoints; weights and moments are read and written once a step.
+def residual_step(network: keras.Model, margin: float):
+    """A step of Adam on candidates, boxes and keypoints, at a rate; weights and moments are read and written once.
 
     The network is 280 MB large: an optimizer that goes through it operation by operation takes three times as long.
     """
@@ -41,7 +43,7 @@ def residual_step(network: keras.Model, margin: float, rate: float):
     entropy = keras.losses.BinaryCrossentropy()
 
     @tf.function(reduce_retracing=True)
-    def step(candidates, boxes, keypoints):
+    def step(candidates, boxes, keypoints, rate):
         maps = instances.inputs(candidates, boxes, GRID, margin, COCO17.count)[:, 0]
         with tf.GradientTape() as tape:
             loss = entropy(instances.targets(keypoints, boxes, GRID, margin)[:, 0], network(maps, training=True))
