@@ -35,7 +35,7 @@ lint: .venv/.tools
 
 # The tests need more than the quickstart.
 .venv/.tools: .venv/.ready
-	$(INSTALL) -e '.[train,edge,test]'
+	$(INSTALL) -e '.[train,edge,serve,quantize,test]'
 	@touch $@
 
 .venv/.ready: setup.py

@@ -11,12 +11,16 @@ keypoints by the same scores: "peak" gives each box its best candidate, "mutual"
 just this box, "assigned" the best one-to-one assignment of each kind. AP is pycocotools', in per cent. Poses are
 ranked by the mean share that a box has in its keypoints (--rank count: by how many keypoints it has).
 
-Networks learn on images whose id leaves neither 3 nor 7 when divided by 20, and are measured on those that leave 7; 3
-is for choosing settings (--part tuning). What was trained is kept in --weights and used again.
+Networks are those of configs/prn and learn by `tfpose train`'s code on images whose id leaves neither 3 nor 7 when
+divided by 20; they are measured on those that leave 7, and 3 is for choosing settings (--part tuning). What was trained
+is kept in --weights and used again.
 """
 
 import argparse
+import math
 import os
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,45 +32,48 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import assignment_scenes as labels
-from benchmarks import assignment_training as training
+from tfpose import decode, label_runners, yaml_config
+from tfpose.config import Config
+from tfpose.data import coco, scenes
+from tfpose.data.source import Parts
 from tfpose.decode import assign, prn
-from tfpose.encode import instances
 from tfpose.evaluate import coco_ap
-from tfpose.models.assignment import assignment
-from tfpose.models.prn import prn as residual_network
 from tfpose.progress import progress
+from tfpose.runners import last_stage
 from tfpose.skeleton import COCO17
+from tfpose.systems import base
+from tfpose.train import loop
 
 PARTS = {"validation": 7, "tuning": 3}
 PRIOR = (28, 18)  # cells of UCR's map
-PRNS = {
-    "prn": {},
-    "prn-plain": {"residual": False},
-    "prn-512-plain": {"nodes": 512, "residual": False},
-    "prn-2x512-plain": {"nodes": 512, "hidden": 2, "residual": False},
-    "prn-2x512": {"nodes": 512, "hidden": 2},
+CONFIGS = Path(__file__).resolve().parent.parent / "configs" / "prn"
+NETWORKS = {
+    "ours": "assignment",
+    "prn": "1024",
+    "prn-plain": "1024-plain",
+    "prn-512-plain": "512-plain",
+    "prn-2x512-plain": "2x512-plain",
+    "prn-2x512": "2x512",
 }
-METHODS = ("max", "ucr", "ours", *PRNS)
-PASSES = 3
+METHODS = ("max", "ucr", *NETWORKS)
 
 
 def main() -> None:
     """Prints the AP of every method asked for, training what is not kept."""
     o = options()
     tf.config.threading.set_intra_op_parallelism_threads(o.threads)
-    content = labels.read(o.labels)
-    known = labels.scenes(labels.part(content, None))
-    truth = labels.part(content, PARTS[o.part])
-    scenes = labels.scenes(truth)
+    records, truth = labels.read(o.labels)
+    measured = labels.shuffled(labels.part(records, PARTS[o.part]))
     if o.stress:
-        scenes = [labels.noisy(s, np.random.default_rng([o.seed, s.image_id])) for s in scenes]
-        truth = labels.remaining(truth, scenes)
+        errors = ((s, np.random.default_rng([o.seed, s.image_id])) for s in measured)
+        measured = [scenes.noisy(s, COCO17.sigmas, draw) for s, draw in errors]
+        truth = labels.remaining(truth, measured)
     kind = "stressed" if o.stress else "clean"
-    print(f"{len(scenes)} images, {sum(len(s.boxes) for s in scenes)} boxes, {kind}, margin {o.margin}")
+    print(f"{len(measured)} images, {sum(len(s.boxes) for s in measured)} boxes, {kind}, margin {o.margin}")
     print(f"{'':<16}{'weights':>12}" + "".join(f"{rule:>10}" for rule in assign.RULES))
     for name in o.methods:
-        find, weights = method(name, known, o)
-        aps = figures(find, scenes, truth, o.rank)
+        find, weights = method(name, records, o)
+        aps = figures(find, measured, truth, o.rank)
         print(f"{name:<16}{weights:>12,}" + "".join(f"{100 * ap:10.2f}" for ap in aps.values()), flush=True)
 
 
@@ -91,40 +98,61 @@ def options() -> argparse.Namespace:
     return p.parse_args()
 
 
-def method(name: str, known: list, o: argparse.Namespace) -> tuple:
-    """What makes scores and shares (B, N) of scenes by the method, and how many numbers it has learnt."""
+def method(name: str, records: list, o: argparse.Namespace) -> tuple[Callable, int]:
+    """What makes scores and shares (B, N) of a scene by the method, and how many numbers it has learnt."""
     if name == "max":
-        return one_by_one(lambda s: prn.max_scores(s.candidates, s.boxes, o.margin)), 0
+        return shared(lambda s: prn.max_scores(s.candidates, s.boxes, o.margin)), 0
     if name == "ucr":
-        prior = counted(known, o.margin)
-        return one_by_one(lambda s: prn.unary_scores(prior, s.candidates, s.boxes, o.margin)), prior.size
-    network = assignment(passes=PASSES) if name == "ours" else residual_network(**PRNS[name])
-    epochs = o.epochs or (5 if name == "ours" else 16)
+        prior = counted(labels.shuffled(labels.part(records, None)), o.margin)
+        return shared(lambda s: prn.unary_scores(prior, s.candidates, s.boxes, o.margin)), prior.size
+    config, path = configuration(name, o), weights(name, o)
+    system = base.system(config.system, COCO17)
+    network = system.build((None, None))
+    if not path.is_file():
+        learn(config, records, o, path)
+    network.load_weights(path)
+    asked, run = decode.decoder(system.decoder(), COCO17), label_runners.network(network, last_stage)
+    return lambda s: asked.scores(
+        run(asked.inputs(s.candidates, s.boxes)), s.candidates, s.boxes
+    ), network.count_params()
+
+
+def configuration(name: str, o: argparse.Namespace) -> Config:
+    """The configuration of a network, with what the command line says."""
+    chosen = [f"system.margin={o.margin}", f"train.epochs={math.ceil(epochs(name, o))}", f"seed={o.seed}"]
+    if name == "ours":
+        chosen += [f"augment.noise={0.5 * o.noise}"]
+    else:
+        chosen += [f"augment.noise={1.0 * o.noise}", f"train.batch={o.batch}", f"train.precision={o.precision}"]
+        chosen += [f"train.optimizer.learning_rate={o.rate}", f"train.schedule.name={o.schedule}"]
+    return yaml_config.load(CONFIGS / f"{NETWORKS[name]}_coco.yaml", tuple(chosen))
+
+
+def weights(name: str, o: argparse.Namespace) -> Path:
+    """Where what was trained is kept."""
     noise = "_noise" if o.noise else ""
     steps = "" if name == "ours" else f"_batch{o.batch}_rate{o.rate:g}_{o.schedule}_{o.precision}"
-    path = o.weights / f"{name}_margin{o.margin:g}_epochs{epochs:g}{steps}{noise}_seed{o.seed}.weights.h5"
-    if path.is_file():
-        network.load_weights(path)
-    else:
-        choices = {"margin": o.margin, "epochs": epochs, "noise": o.noise, "seed": o.seed}
-        if name == "ours":
-            training.fit_assignment(network, known, **choices)
-        else:
-            learner = network if o.precision == "float32" else lower_precision(name)
-            training.fit_prn(learner, known, batch=o.batch, rate=o.rate, schedule=o.schedule, **choices)
-            network.set_weights(learner.get_weights())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        network.save_weights(path)
-    find = owners(network, o.margin) if name == "ours" else residual(network, o.margin)
-    return find, network.count_params()
+    return o.weights / f"{name}_margin{o.margin:g}_epochs{epochs(name, o):g}{steps}{noise}_seed{o.seed}.weights.h5"
 
 
-def lower_precision(name: str):
-    """A Pose Residual Network that multiplies in bfloat16; its weights are float32."""
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    network = residual_network(**PRNS[name])
-    keras.config.set_dtype_policy("float32")
-    return network
+def epochs(name: str, o: argparse.Namespace) -> float:
+    """Over the training images, or a part of one; ValueError for one and a half."""
+    found = o.epochs or (5 if name == "ours" else 16)
+    if found > 1 and found % 1:
+        raise ValueError(f"--epochs: found {found}; expected a whole number, or a part of one epoch")
+    return found
+
+
+def learn(config: Config, records: list, o: argparse.Namespace, path: Path) -> None:
+    """Trains a network in a run folder, which a call that was stopped continues, and keeps its weights."""
+    known = labels.part(records, None)
+    known = known[:: max(1, round(1 / (o.epochs or 1)))]
+    parts = Parts(*(coco.Split(tuple(part)) for part in (known, labels.part(records, PARTS["tuning"]))))
+    run = path.parent / path.name.removesuffix(".weights.h5")
+    run.mkdir(parents=True, exist_ok=True)
+    loop.train(config, run, parts)
+    keras.models.load_model(run / "network.keras", compile=False).save_weights(path)
+    shutil.rmtree(run)
 
 
 def counted(scenes: list, margin: float) -> np.ndarray:
@@ -134,48 +162,29 @@ def counted(scenes: list, margin: float) -> np.ndarray:
     return prn.prior(np.concatenate(places), kinds, PRIOR, COCO17.count)
 
 
-def one_by_one(score):
-    """Scores of scenes, one after the other, and a box's share of each candidate's sum."""
-    return lambda scenes: ((s, prn.shares(s)) for s in map(score, scenes))
+def shared(score: Callable) -> Callable:
+    """Scores of a scene, and a box's share of each candidate's sum."""
+
+    def both(scene: scenes.Scene) -> tuple[np.ndarray, np.ndarray]:
+        scores = score(scene)
+        return scores, prn.shares(scores)
+
+    return both
 
 
-def residual(network, margin: float):
-    """Scores by the Pose Residual Network, all boxes of a scene in one batch."""
-    call = tf.function(lambda maps: network(maps, training=False), reduce_retracing=True)
-    draw = tf.function(lambda c, b: instances.inputs(c, b, training.GRID, margin, COCO17.count), reduce_retracing=True)
-
-    def score(scene) -> np.ndarray:
-        maps = call(draw(scene.candidates, scene.boxes)).numpy()
-        return prn.network_scores(maps, scene.candidates, scene.boxes, margin)
-
-    return one_by_one(score)
-
-
-def owners(network, margin: float):
-    """Scores and shares by the assignment network."""
-    call = tf.function(lambda inputs: network(inputs, training=False), reduce_retracing=True)
-
-    def score(scene) -> tuple:
-        inputs = assign.network_inputs(scene.candidates, scene.boxes, margin, COCO17.count)
-        outputs = call(inputs)
-        boxes, candidates = (outputs[f"{side}/{PASSES - 1}"].numpy()[0] for side in ("boxes", "candidates"))
-        return assign.network_scores(boxes, candidates, scene.candidates[:, 0].astype(int), inputs["inside"][0])
-
-    return lambda scenes: map(score, scenes)
-
-
-def figures(find, scenes: list, truth: dict, rank: str) -> dict[str, float]:
+def figures(find: Callable, measured: list, truth: dict, rank: str) -> dict[str, float]:
     """{rule: AP} of what each rule makes of the scores; images without any candidate give nobody."""
-    scenes = [s for s in scenes if len(s.candidates)]
+    there = [s for s in measured if len(s.candidates)]
     results = {rule: [] for rule in assign.RULES}
-    for scene, (scores, shares) in zip(scenes, find(progress(scenes, len(scenes), "measured"))):
+    for scene in progress(there, len(there), "measured"):
+        scores, shares = find(scene)
         for rule, found in results.items():
             chosen = assign.RULES[rule](scores, scene.candidates[:, 0].astype(int), COCO17.count)
             people = assign.poses(chosen, scene.candidates, shares, scene.boxes)
             if rank == "count":
                 people = replace(people, scores=(people.keypoints[..., 2] > 0).mean(axis=1))
             found += people.to_coco(scene.image_id)
-    ids = [image["id"] for image in truth["images"]]
+    ids = [scene.image_id for scene in measured]
     return {rule: coco_ap(truth, found, ids)["AP"] for rule, found in results.items()}
 
 

@@ -5,6 +5,8 @@ import numpy as np
 
 from benchmarks.ideal import drawn, standing
 from tfpose import geometry
+from tfpose.anchors import anchors
+from tfpose.decode import boxes
 from tfpose.geometry import Affine
 from tfpose.skeleton import OPENPOSE18
 from tfpose.spec import PoseSpec
@@ -39,14 +41,29 @@ def network(*photos: tuple, shift: float = 0.0):
 
 
 def _maps(view: np.ndarray, photos: tuple, shift: float) -> tuple[np.ndarray, np.ndarray]:
+    known, there = seen(view, photos)
+    grid = tuple(side // STRIDE for side in view.shape[:2])
+    return drawn(mapped(known, geometry.translation(shift, 0) @ there), OPENPOSE18.pairs, grid)
+
+
+def seen(view: np.ndarray, photos: tuple) -> tuple[np.ndarray, Affine]:
+    """The people of the photo that a view shows, left and right exchanged in a mirrored one, and photo -> view."""
     rows, columns = (np.flatnonzero(view[..., 1].max(axis=axis) > 127) for axis in (1, 0))
     middle = view[rows[len(rows) // 2], columns]
     size, known = photos[middle[:, 2].max() - 1]
     there = geometry.resizing(len(columns) / size[1], len(rows) / size[0])
-    there = geometry.translation(columns[0] + shift, rows[0]) @ there
+    there = geometry.translation(columns[0], rows[0]) @ there
     if middle[0, 0] < middle[-1, 0]:
-        known, there = known[:, list(OPENPOSE18.mirror)], there @ geometry.mirroring(size[1])
-    return drawn(mapped(known, there), OPENPOSE18.pairs, tuple(side // STRIDE for side in view.shape[:2]))
+        return known[:, list(OPENPOSE18.mirror)], there @ geometry.mirroring(size[1])
+    return known, there
+
+
+def told(people: np.ndarray, size: tuple[int, int]) -> dict:
+    """What a perfect detector says of a view of `size` with boxes (P, 4): at each anchor the box most like it."""
+    among = anchors(size)
+    alike = np.stack([boxes.overlaps(box, among) for box in people])
+    codes = boxes.coded(people[alike.argmax(axis=0)], among).astype(np.float32)
+    return {"boxes": codes, "scores": 12 * (alike.max(axis=0)[:, None].astype(np.float32) - 0.5)}
 
 
 def mapped(keypoints: np.ndarray, affine: Affine) -> np.ndarray:

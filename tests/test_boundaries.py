@@ -31,18 +31,22 @@ ALLOWED = {
     "metrics": (NUMPY, FRAME),
     "predict": (NUMPY, FRAME | {"decode"}),
     "predict_images": (NUMPY, FRAME | {"decode", "predict"}),
+    "predict_labels": (NUMPY, FRAME | {"decode"}),
+    "annotations": (NUMPY, {"skeleton", "predict"}),
     "litert": (NUMPY | {"ai_edge_litert"}, set()),
-    "runners": (NUMPY | {"tensorflow", "keras"}, FRAME | {"litert"}),
+    "label_runners": (NUMPY | {"tensorflow", "keras", "ai_edge_litert"}, FRAME | {"decode"}),
+    "runners": (NUMPY | {"tensorflow", "keras"}, FRAME | {"litert", "label_runners"}),
     "evaluate_parts": (NUMPY, FRAME | {"decode", "predict_images", "metrics"}),
     "evaluate": (
         NUMPY | {"pycocotools"},
         FRAME | {"predict", "predict_images", "evaluate_parts", "metrics", "progress"},
     ),
+    "evaluate_labels": (NUMPY, FRAME | {"decode", "evaluate", "predict_labels", "progress"}),
     "data": (TENSORFLOW | {"scipy"}, FRAME | {"config", "draw", "progress"}),
-    "encode": (TENSORFLOW, FRAME),
+    "encode": (TENSORFLOW, FRAME | {"decode"}),
     "models": ({"keras"}, set()),
     "losses": ({"keras"}, set()),
-    "systems": (set(), FRAME | {"options", "encode", "models", "losses"}),
+    "systems": (set(), FRAME | {"options", "encode", "decode", "models", "losses"}),
     "train": (
         TENSORFLOW | {"keras"},
         FRAME
@@ -50,14 +54,19 @@ ALLOWED = {
         | {"draw", "progress"},
     ),
     "export": (
-        NUMPY | {"tensorflow", "keras", "ai_edge_litert"},
-        FRAME | {"", "predict", "decode", "runners", "systems", "progress"},
+        NUMPY
+        | {"tensorflow", "keras", "ai_edge_litert", "ai_edge_quantizer", "tf_keras", "tensorflow_model_optimization"},
+        FRAME | {"", "predict", "decode", "litert", "runners", "systems", "progress"},
+    ),
+    "serving": (
+        NUMPY | {"tensorflow", "google", "starlette", "uvicorn", "orjson", "prometheus_client"},
+        FRAME | {"draw", "runners"},
     ),
 }
 # These put everything together, and leave every language to the parts.
 FRONT = {
-    **dict.fromkeys(("", "cli", "fields", "protocol", "show"), NUMPY),
-    **{"jobs": NUMPY | {"keras"}, "predictions": NUMPY | {"cv2"}},
+    **dict.fromkeys(("", "cli", "fields", "protocol", "show", "targets"), NUMPY),
+    **{"jobs": NUMPY | {"keras"}, "quantize": NUMPY | {"keras"}, "predictions": NUMPY | {"cv2"}},
 }
 FILES = sorted((ROOT / "tfpose").rglob("*.py"))
 EDGE = sorted((ROOT / "tflite").glob("*.py"))
@@ -126,8 +135,8 @@ def test_the_table_has_no_circle():
 
 @pytest.mark.parametrize("path", EDGE, ids=lambda p: p.name)
 def test_the_edge_imports_numpy_pillow_and_opencv_alone(path):
-    assert others(path) <= {"numpy", "PIL", "cv2"}
-    assert parts(path) <= FRAME | {"decode", "draw", "litert", "predict", "predict_images", "progress"}
+    assert others(path) <= {"numpy", "PIL", "cv2", "ai_edge_litert", "flatbuffers"}
+    assert parts(path) <= FRAME | {"annotations", "decode", "draw", "litert", "predict", "predict_images", "progress"}
 
 
 def test_a_forbidden_import_inside_a_function_is_found(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfpose import geometry
-from tfpose.anchors import EACH, RATIOS, SCALES, SIDE, STRIDES, anchors
+from tfpose.anchors import EACH, RATIOS, SCALES, SIDE, STD, STRIDES, anchors
 from tfpose.anchors import mirrored as mirror_images
 from tfpose.decode import boxes as decoding
 from tfpose.encode import boxes as encoding
@@ -69,15 +69,31 @@ def test_the_anchors_of_a_mirrored_view_are_the_mirrored_anchors():
 
 
 def test_every_anchor_knows_its_mirror_image_where_there_is_one():
-    np.testing.assert_allclose(ANCHORS[mirror_images(SIZE)], mirrored(ANCHORS), atol=1e-3)
-    with pytest.raises(ValueError, match="480 pixels wide have anchors without mirror image; use a multiple of 128"):
-        mirror_images((480, 480))
+    index, shifts = mirror_images(SIZE)
+    np.testing.assert_allclose(ANCHORS[index], mirrored(ANCHORS), atol=1e-3)
+    assert not shifts.any()
+
+
+@pytest.mark.parametrize("width", [480, 352, 32])
+def test_where_there_is_none_the_nearest_anchor_is_taken_and_how_far_off_it_is(width):
+    size = (64, width)
+    among = anchors(size)
+    index, shifts = mirror_images(size)
+    image = mapped_boxes(among[index], geometry.mirroring(width))
+    gaps = image - among
+    np.testing.assert_allclose(gaps[:, 0], shifts * STD * among[:, 2], atol=1e-3)
+    assert np.abs(gaps[:, 1:]).max() < 1e-3
+    stride = np.repeat(STRIDES, [-(-64 // s) * -(-width // s) * EACH for s in STRIDES])
+    inside = among[:, 0] + among[:, 2] / 2 <= width  # the last column's centre may be outside, as its image then is
+    assert (np.abs(gaps[:, 0])[inside] <= stride[inside] / 2 + 1e-3).all()
+    assert not shifts[stride <= 32].any() and shifts.any()
 
 
 def test_decoding_is_the_inverse_of_encoding():
     boxes = people(len(ANCHORS))
     codes = encoding.codes(boxes, ANCHORS).numpy()
     np.testing.assert_allclose(decoding.decoded(codes, ANCHORS), boxes, atol=0.01)
+    np.testing.assert_allclose(decoding.coded(boxes, ANCHORS), codes, atol=1e-3)
 
 
 def test_an_anchor_itself_has_the_code_zero_and_a_fifth_of_its_side_is_one():

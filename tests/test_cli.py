@@ -20,7 +20,7 @@ from tfpose import cli, yaml_config
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = str(ROOT / "configs" / "ppnet" / "m2-d2-w32_256x192_coco.yaml")
-COMMANDS = ("train", "evaluate", "predict", "export", "show", "check-data", "quickstart")
+COMMANDS = ("train", "evaluate", "predict", "export", "quantize", "show", "check-data", "serve", "quickstart")
 
 
 def tfpose(capsys, *arguments):

@@ -14,7 +14,9 @@ from tfpose.skeleton import skeleton
 from tfpose.systems.base import system
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs" / "ppnet"
-OURS = {"m2-d1-w24_128x128_lspet", "m2-d1-w24_128x128_coco", "m2-d2-w32_96x96_lspet"}
+# Our own: for a day of training on a CPU, or for one core of a device; millions of weights and GMAC of the latter.
+SMALL = {"m2-d1-w32_256x192_coco": (3.09, 1.180), "m2-d1-w24_160x128_coco": (1.80, 0.320)}
+OURS = {"m2-d1-w24_128x128_lspet", "m2-d1-w24_128x128_coco", "m2-d2-w32_96x96_lspet", *SMALL}
 
 # Trainable weights and 2^30 multiply-accumulates; the paper prints the first digits, sometimes rounded, sometimes cut.
 PUBLISHED = {
@@ -108,6 +110,14 @@ def test_a_published_network_is_trained_by_the_recipe(name):
     assert (train.optimizer.name, train.optimizer.learning_rate, train.schedule.factor) == ("rmsprop", 2.5e-4, 0.1)
     assert config.system.sigma == (3 if large else 2) and config.data.padding == 1.25
     assert (config.augment.rotation, config.augment.scale) == ((30, (0.75, 1.25)) if mpii else (45, (0.65, 1.35)))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_small_network_costs_what_its_file_says(name):
+    config = load(name)
+    weights, macs = cost(config.system, config.data.skeleton)
+    assert (round(weights / 1e6, 2), round(macs / 1e9, 3)) == SMALL[name]
+    assert f"{SMALL[name][0]:.2f} M parameters, {SMALL[name][1]:.3f} GMAC" in (CONFIGS / f"{name}.yaml").read_text()
 
 
 @pytest.mark.parametrize("name", [name for name in PUBLISHED if name.endswith("mpii")])

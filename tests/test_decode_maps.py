@@ -1,13 +1,16 @@
-"""Maps of a mirrored view, of other scales and on finer grids say the same as those of the view itself."""
+"""Maps and boxes of a mirrored view and of other scales, and maps on finer grids, say the same as the view itself."""
 
 import bodies
 import numpy as np
 import pytest
+from perfect import told
 
 from benchmarks.ideal import drawn, standing
 from tfpose import geometry
-from tfpose.decode import maps
+from tfpose.anchors import anchors
+from tfpose.decode import boxes, maps
 from tfpose.decode.pafs import Pafs
+from tfpose.poses import mapped_boxes
 from tfpose.skeleton import OPENPOSE18, Skeleton
 
 STRIDE, GRID = 8, (32, 40)
@@ -86,3 +89,40 @@ def test_finer_maps_of_a_ramp_are_a_finer_ramp_and_of_one_value_that_value():
     exact = geometry.stride(3).apply(np.stack([columns, rows], axis=-1))
     assert fine.shape == (96, 120, 3) and np.abs(fine[..., 2] - 1).max() < 1e-5
     assert np.abs(fine[..., :2] - exact)[6:-6, 6:-6].max() < 1e-4
+
+
+ANYBODY = np.array([[20, 30, 60, 150], [150, 10, 100, 200], [260, 60, 40, 90]], np.float32)
+
+
+def found(outputs, size):
+    people, scores = boxes.detections(outputs["boxes"], outputs["scores"], anchors(size), size, score=0.5)
+    return people[np.argsort(people[:, 0])], scores
+
+
+@pytest.mark.parametrize("width", [384, 320, 352])
+def test_boxes_of_a_mirrored_view_turned_back_are_those_of_the_view_though_anchors_are_others(width):
+    size = (256, width)
+    there = told(mapped_boxes(ANYBODY, geometry.mirroring(width)), size)
+    back = maps.unmirrored(there, OPENPOSE18, size)
+    np.testing.assert_allclose(found(back, size)[0], ANYBODY, atol=0.01)
+    if width % 128 == 0:
+        here = told(ANYBODY, size)
+        assert all(np.abs(back[name] - here[name]).max() < 1e-3 for name in here)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.5])
+def test_boxes_of_several_scales_are_all_taken_together_and_everybody_is_found_once(scale):
+    size, other = (256, 320), (int(256 * scale), int(320 * scale))
+    there = geometry.resizing(scale, scale)
+    outputs = told(ANYBODY[:2], size), told(mapped_boxes(ANYBODY[1:], there), other)
+    both = maps.pooled(outputs, [size, other], [geometry.scaling(1, 1), there.inverse], size)
+    assert both["boxes"].shape == outputs[0]["boxes"].shape and both["scores"].dtype == np.float32
+    np.testing.assert_allclose(found(both, size)[0], ANYBODY, atol=0.01)
+
+
+def test_boxes_of_one_view_taken_together_are_that_views_with_their_scores():
+    size = (256, 320)
+    plain = told(ANYBODY, size)
+    again = maps.pooled([plain, plain], [size, size], [geometry.scaling(1, 1)] * 2, size)
+    for here, there in zip(found(plain, size), found(again, size), strict=True):
+        np.testing.assert_allclose(there, here, atol=1e-3)

@@ -69,6 +69,19 @@ def test_without_gpus_auto_and_cpu_are_one_replica_of_plain_kernels():
     assert devices.compiler() is False
 
 
+def test_workers_without_a_cluster_and_a_tpu_that_is_not_there_are_said_with_what_to_do(monkeypatch):
+    for name in ("TF_CONFIG", "SLURM_PROCID", "TFPOSE_WORKERS", "TPU_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ValueError, match=r"^train\.devices: multiworker, but nothing says who the workers are"):
+        devices.strategy("multiworker")
+    with pytest.raises(ValueError, match=r"^train\.devices: tpu, but none is found as 'local' .*; set TPU_NAME"):
+        devices.strategy("tpu")
+
+
+def test_xla_is_there_when_it_is_asked_for():
+    assert [devices.compiler(jit) for jit in ("auto", "always", "never")] == [False, True, False]
+
+
 def test_mirrored_is_a_replica_for_each_device_that_is_there():
     strategy = devices.strategy("mirrored")
     assert isinstance(strategy, tf.distribute.MirroredStrategy)

@@ -173,7 +173,7 @@ def test_our_similarity_is_that_of_pycocotools(tmp_path):
         {"image_id": 7, "category_id": 1, "keypoints": k.reshape(-1).tolist(), "score": 1 - i}
         for i, k in enumerate(found)
     ]
-    known = evaluate._index(evaluate._content(truth))
+    known = evaluate._index(evaluate.content(truth))
     judge = COCOeval(known, known.loadRes(results), "keypoints")
     judge.params.kpt_oks_sigmas = np.array(COCO17.sigmas)
     judge._prepare()

@@ -53,7 +53,7 @@ def test_an_int8_file_is_a_third_of_a_float32_file_and_float16_two_thirds(report
 
 
 def test_all_kinds_are_read_alike():
-    for kind in tflite.KINDS:
+    for kind in ("float32", "float16", "int8"):
         file = LiteRT(tiny.bundle() / f"{kind}.tflite")
         maps = file(tiny.views(2))
         assert (file.kind, file.size) == (kind, tiny.SIZE)
@@ -125,11 +125,23 @@ def test_a_file_of_another_export_is_refused(copy):
 
 def test_the_bundle_says_what_its_files_are():
     spec = specs.load(tiny.bundle() / "pose.json")
-    assert set(spec.files) == set(bundle.FILES.values())
+    assert set(spec.files) == {bundle.FILES[kind] for kind in ("keras", "saved_model", "float32", "float16", "int8")}
     assert all(bundle.describe(tiny.bundle() / name, what["kind"]) == what for name, what in spec.files.items())
-    assert spec.calibration == {"source": "patches", "views": 8}
-    assert set(spec.versions) == {"tfpose", "tensorflow", "keras"}
+    assert spec.calibration == {"source": "patches", "views": 8, "percentile": 100.0, "keep_float": []}
+    assert set(spec.versions) == {"tfpose", "tensorflow", "keras", "ai-edge-litert", "numpy"}
     assert replace(spec, files={}, versions={}, calibration={}) == tiny.spec()
+
+
+def test_a_file_made_elsewhere_is_put_into_a_bundle_and_described(copy):
+    path = bundle.add(copy, "aware", (copy / "int8.tflite").read_bytes())
+    spec = specs.load(copy / "pose.json")
+    assert path.name == "aware.tflite" and spec.files["aware.tflite"] == bundle.describe(path, "aware")
+    assert set(spec.files) == {"aware.tflite", *specs.load(tiny.bundle() / "pose.json").files}
+
+
+def test_a_file_of_no_known_kind_cannot_be_put_into_a_bundle(copy):
+    with pytest.raises(ValueError, match=r"no such kind of file 'int4'.*aware"):
+        bundle.add(copy, "int4", b"")
 
 
 def test_a_bundle_within_its_limits_passes_and_prints_its_scores():
@@ -151,9 +163,15 @@ def test_an_output_that_differs_too_much_is_named():
 
 def test_peaks_within_half_a_cell_are_kept_and_unsure_ones_do_not_count():
     truth = np.array([[[3, 3, 0.9], [5, 5, 0.8], [1, 1, 0.1]]])
-    found = np.array([[[3.4, 3.3, 0.9], [5.4, 5.4, 0.8], [9, 9, 0.1]]])
+    found = np.array([[[3.4, 3.3, 0.9], [5.4, 5.4, 0.8], [9, 9, 0.1]]])[:, None]
     assert verify.kept(truth, found) == 0.5
     assert verify.kept(truth * [1, 1, 0], found) is None
+
+
+def test_a_peak_is_kept_where_anybody_of_several_people_has_it():
+    truth = np.array([[[3, 3, 0.9], [5, 5, 0.8]]])
+    people = np.array([[[[3, 3], [9, 9]], [[0, 0], [5, 5]]]])
+    assert verify.kept(truth, people) == 1 and verify.kept(truth, people[:, :1]) == 0.5
 
 
 def test_int8_without_views_says_so():

@@ -106,16 +106,18 @@ def test_an_exported_bundle_says_how_whole_images_are_seen_and_read(exported):
     assert (spec.view, spec.size, spec.skeleton) == ("image", (96, 128), OPENPOSE18)
     assert (spec.decoder["name"], spec.decoder["stride"]) == ("pafs", 8)
     assert set(spec.files) == {"network.keras", "int8.tflite"}
-    assert spec.calibration == {"part": "train", "seed": 0, "views": 8}
+    found = {"part": "train", "seed": 0, "views": 8, "percentile": 100.0, "keep_float": []}
+    assert spec.calibration == found
 
 
-def test_an_exported_int8_file_is_integer_and_finds_what_the_edge_prints(exported, tmp_path, capsys):
+def test_an_exported_int8_file_is_integer_and_finds_what_the_edge_writes(exported, tmp_path):
     assert LiteRT(exported / "int8.tflite").kind == "int8"
     path = sorted((tiny.people() / "validation").iterdir())[0]
-    assert predict.main([str(exported), str(path), "--json", "--output", str(tmp_path)]) == 0
-    (found,) = json.loads(capsys.readouterr().out)
-    assert found["people"] == interpreter.predictor(exported)(read_image(path)).to_coco(0)
-    assert Image.open(tmp_path / f"{path.stem}.png").size == Image.open(path).size
+    assert predict.main([str(exported), str(path), "--output", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "poses.json").read_text())["annotations"]
+    expected = interpreter.predictor(exported)(read_image(path)).to_coco(1)
+    assert [person["keypoint_scores"] for person in found] == [person["keypoints"][2::3] for person in expected]
+    assert Image.open(tmp_path / "pictures" / path.name).size == Image.open(path).size
 
 
 @pytest.mark.parametrize("file", ["network.keras", "float32.tflite", "int8.tflite"])
@@ -134,15 +136,15 @@ def test_verification_sees_that_an_int8_file_keeps_the_peaks(readers):
 def test_the_edge_prints_everybody_without_a_box_and_draws_them(readers, photo, tmp_path, capsys):
     assert predict.main([str(readers), str(photo), "--output", str(tmp_path / "out")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3 * (1 + OPENPOSE18.count) and lines[0].startswith(f"{photo}: person 1 of 3")
-    picture = np.asarray(Image.open(tmp_path / "out" / "photo.png"))
+    assert len(lines) == 3 * (1 + OPENPOSE18.count) + 1 and lines[0].startswith(f"{photo.name}: person 1 of 3")
+    picture = np.asarray(Image.open(tmp_path / "out" / "pictures" / photo.name))
     assert picture.shape == (*SIZE, 3) and (picture != coded(PEOPLE)).any()
 
 
-def test_the_edge_finds_the_people_of_the_keras_network(readers, photo, tmp_path, capsys):
-    assert predict.main([str(readers), str(photo), "--json", "--output", str(tmp_path / "out")]) == 0
-    (found,) = json.loads(capsys.readouterr().out)
-    keypoints = np.array([person["keypoints"] for person in found["people"]]).reshape(-1, OPENPOSE18.count, 3)
+def test_the_edge_finds_the_people_of_the_keras_network(readers, photo, tmp_path):
+    assert predict.main([str(readers), str(photo), "--json-only", "--output", str(tmp_path / "out")]) == 0
+    found = json.loads((tmp_path / "out" / "poses.json").read_text())["annotations"]
+    keypoints = np.array([person["keypoints"] for person in found]).reshape(-1, OPENPOSE18.count, 3)
     truth = ImagePredictor(SPEC, runners.load(readers / "network.keras")[1])(coded(PEOPLE))
     assert distance(keypoints, truth.keypoints) < 0.5
 
@@ -151,7 +153,7 @@ def test_boxes_for_a_network_of_whole_photos_are_refused(readers, photo, tmp_pat
     assert predict.main([str(readers), str(photo), "--boxes", "1,2,30,40", "--output", str(tmp_path)]) == 1
     assert cli.main(["predict", str(readers), str(photo), "--box", "1,2,30,40", "--output", str(tmp_path)]) == 1
     first, second = capsys.readouterr().err.splitlines()
-    assert first == f"tflite.predict: {readers}: finds people in whole photos; leave out --boxes"
+    assert first == f"tflite.predict: {readers}: finds people in whole images; leave out --boxes"
     assert second == f"tfpose predict: {readers}: finds people in whole images; leave out --box and --boxes"
 
 

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfpose import decode, geometry, runners
 from tfpose.decode.pafs import Pafs
 from tfpose.encode import heatmaps, pafs
-from tfpose.export import verify
+from tfpose.export import in_graph_decoders, verify
 from tfpose.export.in_graph import InGraph
+from tfpose.predict import read_image
 from tfpose.skeleton import COCO17, OPENPOSE18
 
 PEERS = Path(__file__).resolve().parent.parent.parent / "shared" / "peers"
@@ -116,6 +118,20 @@ def test_real_maps_give_the_same_people():
         found["pafs"] = found["pafs"][..., channels]
         graph = InGraph(decoder, people=40, peaks=64, limbs=2048)
         same(tf.function(graph)(found), decoder(found)[0], 40)
+
+
+@pytest.mark.slow
+def test_a_trained_network_gives_the_same_people():
+    run = Path(__file__).resolve().parent.parent / "runs" / "mln_coco"
+    photos = sorted((PEERS.parent / "data" / "coco" / "val2017").glob("*.jpg"))[:2]
+    if not (run / "network.keras").is_file() or not photos:
+        pytest.skip("no runs/mln_coco or no photos of COCO: train first")
+    spec, network = runners.load(run)
+    graph, decoder = tf.function(in_graph_decoders.decoder(spec)), decode.decoder(spec.decoder, spec.skeleton)
+    for photo in map(read_image, photos):
+        affine = geometry.letterbox(photo.shape[:2], spec.size)
+        outputs = network(geometry.warp(photo, affine, spec.size)[None])
+        same(graph(outputs), decoder(outputs)[0], 20)
 
 
 def test_another_sampling_is_refused():

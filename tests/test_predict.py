@@ -187,10 +187,10 @@ def exported(network, folder):
     """A bundle of its last stage: a SavedModel and a float .tflite."""
     import keras
 
-    from tfpose.export import saved_model, tflite
+    from tfpose.export import serving_signatures, tflite
 
     deployed = keras.Model(network.input, {"heatmaps": network.output["heatmaps/1"]})
-    saved_model.save(deployed, folder / "saved_model")
+    serving_signatures.save(deployed, SPEC, folder / "saved_model")
     (folder / "network_float32.tflite").write_bytes(tflite.convert(deployed, "float32"))
     replace(SPEC, skeleton=LSP14).save(folder / "pose.json")
 

@@ -215,6 +215,7 @@ NETWORK = Path("run/network.keras")
 @pytest.fixture
 def loaded(monkeypatch):
     """Any path is this network of whole images; of a .tflite it is only said that it is one."""
+    monkeypatch.setattr(runners, "specification", lambda _: SPEC)
     monkeypatch.setattr(runners, "load", lambda _: (SPEC, noise))
     monkeypatch.setattr(runners, "network_file", lambda path: path)
 
@@ -235,6 +236,7 @@ def test_scales_need_a_network_that_takes_views_of_any_size():
 
 
 def test_scales_are_not_for_a_network_of_people_in_boxes(monkeypatch):
+    monkeypatch.setattr(runners, "specification", lambda _: tiny.spec())
     monkeypatch.setattr(runners, "load", lambda _: (tiny.spec(), None))
     with pytest.raises(
         ValueError, match=r"^evaluate\.scales: \[0\.5\], but run/network\.keras looks at people in boxes"

@@ -38,6 +38,7 @@ def network(seed):
 def networks(monkeypatch):
     """Two networks that can be loaded without Keras, by the paths ONE and OTHER."""
     runs = {ONE: network(1), OTHER: network(2)}
+    monkeypatch.setattr(runners, "specification", lambda _: tiny.spec())
     monkeypatch.setattr(runners, "load", lambda path: (tiny.spec(), runs[path]))
 
 
@@ -106,6 +107,7 @@ def test_an_ensemble_decodes_the_mean_of_the_maps():
 )
 def test_networks_whose_maps_have_no_mean_are_both_named(monkeypatch, change, message):
     specs = {ONE: tiny.spec(), OTHER: replace(tiny.spec(), **change)}
+    monkeypatch.setattr(runners, "specification", specs.get)
     monkeypatch.setattr(runners, "load", lambda path: (specs[path], None))
     with pytest.raises(ValueError, match=message):
         protocol.predictor(ONE, Evaluate(ensemble=(str(OTHER),)))

@@ -1,12 +1,14 @@
-import json
+"""A photo's way to a view, and a bundle's files behind the predictor: warps, kinds, delegates."""
+
 import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny
-from PIL import Image
 
-from tflite import benchmark, image, interpreter, predict
+from tflite import image, interpreter
 from tfpose import geometry
 from tfpose.litert import LiteRT
 
@@ -16,19 +18,24 @@ BOXES = {
     "much smaller": (50, 40, 7, 9),
     "outside": (300, 300, 40, 60),
 }
+# The least that LiteRT calls a delegate: it takes no operation, and leaves a file when it is asked.
+DELEGATE = """
+#include <stdio.h>
+#include <stdlib.h>
+struct Delegate { void* data; int (*prepare)(void*, struct Delegate*); void* rest[8]; };
+static int prepare(void* context, struct Delegate* self) { fclose(fopen("WITNESS", "w")); return 0; }
+void* tflite_plugin_create_delegate(char** keys, char** values, size_t count, void (*report)(const char*)) {
+  struct Delegate* delegate = calloc(1, sizeof(struct Delegate));
+  delegate->prepare = prepare;
+  return delegate;
+}
+void tflite_plugin_destroy_delegate(void* delegate) { free(delegate); }
+"""
 
 
 @pytest.fixture(scope="module")
 def photo() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (140, 170, 3), dtype=np.uint8)
-
-
-@pytest.fixture
-def folder(photo, tmp_path):
-    (tmp_path / "photos").mkdir()
-    for name in ("a", "b"):
-        Image.fromarray(photo).save(tmp_path / "photos" / f"{name}.png")
-    return tmp_path / "photos"
 
 
 @pytest.mark.parametrize("box", BOXES.values(), ids=BOXES)
@@ -83,38 +90,34 @@ def test_a_bundle_without_int8_runs_its_next_best_file(tmp_path):
     assert interpreter.predictor(tmp_path).run.kind == "float32"
 
 
-def test_predict_prints_each_keypoint_and_draws_each_photo(folder, tmp_path, capsys):
-    boxes = ["--boxes", "10,10,50,90", "60,10,50,90"]
-    assert predict.main([str(tiny.bundle()), str(folder), *boxes, "--output", str(tmp_path / "out")]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 * 2 * (1 + 17)
-    assert lines[0].startswith(f"{folder / 'a.png'}: person 1 of 2") and lines[1].split()[0] == "nose"
-    assert [Image.open(p).size for p in sorted((tmp_path / "out").iterdir())] == [(170, 140)] * 2
+def test_a_file_of_the_bundle_stands_for_the_bundle_with_that_file():
+    assert interpreter.choose(tiny.bundle() / "float32.tflite") == tiny.bundle() / "float32.tflite"
+    assert interpreter.choose(tiny.bundle(), "float16") == tiny.bundle() / "float16.tflite"
 
 
-def test_predict_prints_json_as_the_predictor_finds_it(folder, photo, tmp_path, capsys):
-    assert predict.main([str(tiny.bundle()), str(folder / "a.png"), "--json", "--output", str(tmp_path)]) == 0
-    (found,) = json.loads(capsys.readouterr().out)
-    assert found["people"] == interpreter.predictor(tiny.bundle())(photo).to_coco(0)
+def test_without_xnnpack_a_file_gives_the_same_maps():
+    path = tiny.bundle() / "float32.tflite"
+    with_it, without = (LiteRT(path, xnnpack=on)(tiny.views(1))["heatmaps"] for on in (True, False))
+    assert 0 < np.abs(with_it - without).max() < 1e-5  # other kernels, so not to the last bit
 
 
-def test_an_error_is_one_line_and_exit_code_1(tmp_path, capsys):
-    assert predict.main([str(tiny.bundle()), str(tmp_path / "none.jpg"), "--output", str(tmp_path)]) == 1
-    assert benchmark.main([str(tmp_path)]) == 1
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("tflite.")]
-    assert "none.jpg" in lines[0] and "pose.json" in lines[1]
+@pytest.mark.parametrize("library", ["missing", "no library", "no delegate"])
+def test_a_delegate_that_cannot_be_loaded_is_named_in_one_line(library, tmp_path):
+    path = tmp_path / "x.so"
+    if library == "no library":
+        path.write_bytes(b"nothing of the kind")
+    if library == "no delegate":
+        path = next(Path(np.__file__).parent.rglob("_multiarray_umath*.so"))
+    with pytest.raises(ValueError, match=r"\.so: not a delegate that LiteRT can load") as found:
+        LiteRT(tiny.bundle() / "int8.tflite", delegate=path)
+    assert "\n" not in str(found.value)
 
 
-def test_wrong_usage_is_exit_code_2(capsys):
-    with pytest.raises(SystemExit, match="2"):
-        predict.main([str(tiny.bundle()), "a.jpg", "--boxes", "1,2,3"])
-    assert "expected x,y,w,h" in capsys.readouterr().err
-
-
-def test_benchmark_times_the_warp_every_file_and_the_decoder(capsys):
-    assert benchmark.main([str(tiny.bundle()), "--runs", "3", "--json"]) == 0
-    result = json.loads(capsys.readouterr().out)
-    names = {"int8.tflite", "float16.tflite", "float32.tflite", "decode"}
-    assert names < set(result["milliseconds"]) and any(name.startswith("warp") for name in result["milliseconds"])
-    times = result["milliseconds"]
-    assert result["int8/float32"] == times["int8.tflite"] / times["float32.tflite"]
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to make a delegate with")
+def test_a_delegate_is_asked_for_the_operations_it_takes(tmp_path):
+    (tmp_path / "delegate.c").write_text(DELEGATE.replace("WITNESS", str(tmp_path / "asked")))
+    library = tmp_path / "delegate.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "delegate.c"], check=True)
+    found = LiteRT(tiny.bundle() / "int8.tflite", delegate=library)(tiny.views(1))["heatmaps"]
+    assert (tmp_path / "asked").is_file()
+    assert np.array_equal(found, LiteRT(tiny.bundle() / "int8.tflite")(tiny.views(1))["heatmaps"])

@@ -15,7 +15,7 @@ import tiny
 
 from tfpose import runners, yaml_config
 from tfpose.config import Phase, Schedule, Train
-from tfpose.train import callbacks, checkpoint, loop, schedules, transfer
+from tfpose.train import callbacks, checkpoint, epochs, loop, schedules, transfer
 from tfpose.train.fused import FusedBatchNormalization, training_network
 from tfpose.train.timeline import timeline
 from tfpose.train.trainee import Trainee
@@ -25,7 +25,7 @@ ONE = tf.distribute.get_strategy()
 
 def small():
     """A network of two convolutions, each with batch norm."""
-    image = x = keras.Input((8, 6, 3))
+    image = x = keras.Input((8, 6, 3), name="image")
     for name in ("first", "second"):
         x = keras.layers.Conv2D(4, 3, padding="same", kernel_initializer="glorot_normal", name=name)(x)
         x = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer="ones", name=f"{name}_bn")(x)
@@ -62,6 +62,7 @@ def test_a_network_in_sixteen_bits_keeps_its_weights_in_thirty_two():
 def test_a_run_leaves_everything_that_is_needed_later():
     folder = tiny.run()
     files = {"config.yaml", "versions.json", "network.keras", "best.keras", "pose.json", "checkpoint.npz", "log.csv"}
+    files |= {"previous_checkpoint.npz"}
     assert {f.name for f in folder.iterdir()} == files | {"tensorboard", "pictures"}
     assert [f.name for f in sorted((folder / "pictures").iterdir())] == ["epoch_001.png", "epoch_002.png"]
     assert list((folder / "tensorboard").glob("events.out.tfevents.*"))
@@ -105,7 +106,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_batch(tmp_path):
         loop.train(config, tmp_path)
     named = [int(n) for n in re.search(r"annotations ([\d, ]+);", str(stop.value))[1].split(", ")]
     run = loop.assemble(config, tmp_path, ONE)
-    batches = itertools.islice(iter(loop.samples(run, run.timeline.stretches[0], 0)), run.timeline.total)
+    batches = itertools.islice(iter(epochs.samples(run, run.timeline.stretches[0], 0)), run.timeline.total)
     assert named == list(batches)[run.timeline.step_at(1) + 1][0]["annotation_id"].numpy().tolist()
     assert checkpoint.restore(tmp_path / "checkpoint.npz", run.trainee)["epoch"] == 1
     assert all(np.isfinite(weights).all() for weights in run.trainee.network.get_weights())

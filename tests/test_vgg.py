@@ -83,7 +83,7 @@ def test_a_file_of_another_network_names_what_it_lacks(name, tmp_path):
     image = keras.Input((8, 8, 3))
     other = keras.Model(image, keras.layers.Conv2D(64, 3, padding="same", name="block1_conv1")(image))
     other.save(tmp_path / name)
-    with pytest.raises(ValueError, match=r"found no weights of block1_conv2, block2_conv1, .*block4_conv2; expected"):
+    with pytest.raises(ValueError, match="found no weights of 9 layers, block1_conv2 the first; expected"):
         vgg.load(ours(), str(tmp_path / name))
 
 

@@ -1,27 +1,26 @@
-"""python -m tflite.benchmark: milliseconds of the warp, of every .tflite file of a bundle, and of the decoder."""
+"""python -m tflite.benchmark: what a view costs here, warp, network and decoder, beside another .tflite file."""
 
 import argparse
+import contextlib
 import json
+import os
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
+from tflite.measure import measure
+from tflite.predict import positive
 
-from tflite import image, interpreter
-from tfpose import geometry
-from tfpose import spec as specs
-from tfpose.decode import decoder
-from tfpose.litert import LiteRT
-
-WARMUPS = 3
 TEACHES = """\
-Every figure is the median over the runs, for one view: a person, or a whole image. The parts take turns, so that a busy
-moment hits all alike.
+Times are medians over the runs, for one view: a person, or a whole image. The parts take turns, so that a busy moment
+hits all alike, on as many cores as there are threads. GMAC are 10^9 multiply-accumulates of the file; of peak is their
+rate in its fastest run as a share of what one dense convolution reaches here, in the fastest of as many runs, in int8
+or in float32. Memory is what a process takes that runs the file, beside Python, NumPy and LiteRT themselves. A file
+that decodes itself needs no decode.
 
   python -m tflite.benchmark bundle
   python -m tflite.benchmark bundle photo.jpg --threads 4 --json
+  python -m tflite.benchmark bundle --kind int8 --peer movenet.tflite
 """
 
 
@@ -29,7 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit code: 0, 1 after an error that is printed in one line; 2 for wrong usage is argparse's."""
     options = _parser().parse_args(arguments)
     try:
-        result = benchmark(options.bundle, options.photo, options.threads, options.runs)
+        with _on_cores(options.threads):
+            what = options.bundle, options.photo, options.threads, options.runs, options.kind, tuple(options.peer)
+            result = measure(*what)
     except (ValueError, OSError) as error:
         print(f"tflite.benchmark: {error}", file=sys.stderr)
         return 1
@@ -37,70 +38,52 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def benchmark(bundle: Path, photo: Path | None, threads: int = 1, runs: int = 50) -> dict:
-    """{"milliseconds": {part: median}, "threads", "int8/float32": ratio where both are there}."""
-    files = interpreter.files(bundle)
-    spec = specs.load(bundle / interpreter.SPEC)
-    networks = {path.name: LiteRT(path, threads) for path in files}
-    photograph = _noise() if photo is None else image.read(photo)
-    whole = (0, 0, photograph.shape[1], photograph.shape[0])
-    affine = geometry.crop(whole, spec.size, padding=spec.padding)
-    if spec.view == "image":
-        affine = geometry.letterbox(photograph.shape[:2], spec.size)
-    view = image.warp(photograph, affine, spec.size)[None]
-    maps, decode = networks[files[0].name](view), decoder(spec.decoder, spec.skeleton)
-    parts = {f"warp, {name}": lambda w=warp: w(photograph, affine, spec.size) for name, warp in _warps(threads).items()}
-    parts |= {name: lambda n=network: n(view) for name, network in networks.items()}
-    times = medians(parts | {"decode": lambda: decode(maps)}, runs)
-    result = {"milliseconds": times, "threads": threads}
-    if {"int8.tflite", "float32.tflite"} <= set(times):
-        result["int8/float32"] = times["int8.tflite"] / times["float32.tflite"]
-    return result
-
-
-def medians(parts: dict[str, Callable], runs: int) -> dict[str, float]:
-    """The median milliseconds of each part, called in turns after a few calls that do not count."""
-    times = {name: [] for name in parts}
-    for run in range(WARMUPS + runs):
-        for name, part in parts.items():
-            start = time.perf_counter()
-            part()
-            if run >= WARMUPS:
-                times[name].append(1000 * (time.perf_counter() - start))
-    return {name: float(np.median(values)) for name, values in times.items()}
-
-
 def report(result: dict) -> str:
     """The result as lines for people."""
-    lines = [f"{name:<20}{value:9.3f} ms" for name, value in result["milliseconds"].items()]
+    files, times = result["files"], result["milliseconds"]
+    width = max(len(name) for name in times) + 2
+    lines = [f"{name:<{width}}{value:9.3f} ms" for name, value in times.items() if name not in files]
+    lines += ["", f"{'':<{width}}{'ms':>9}{'fastest':>9}{'MB':>8}{'memory':>9}{'GMAC':>8}{'of peak':>9}"]
+    for name, c in files.items():
+        line = f"{name:<{width}}{c['milliseconds']:9.3f}{c['fastest']:9.3f}{c['megabytes']:8.2f}"
+        lines.append(f"{line}{c['memory']['file']:6.1f} MB{c['gmacs']:8.3f}{c['share']:9.0%}")
+    lines.append("")
     if "int8/float32" in result:
-        lines.append(f"{'int8 / float32':<20}{result['int8/float32']:9.3f}")
-    return "\n".join([*lines, f"medians for one view, {result['threads']} threads"])
+        lines.append(f"{'int8 / float32':<{width}}{result['int8/float32']:9.3f}")
+    lines += [f"{f'peak {kind}':<{width}}{rate:9.1f} GMAC/s" for kind, rate in result["peak"].items()]
+    whole = max(costs["memory"]["process"] for costs in files.values())
+    return "\n".join(
+        [*lines, f"medians for one view, {result['threads']} threads; whole process {whole:.0f} MB at most"]
+    )
 
 
-def _warps(threads: int) -> dict[str, Callable]:
-    if image.cv2 is None:
-        return {"Pillow": image.warp_by_pillow}
-    image.cv2.setNumThreads(threads)
-    return {"OpenCV": image.warp_by_opencv, "Pillow": image.warp_by_pillow}
-
-
-def _noise() -> np.ndarray:
-    # The time of every part is the same whatever is on the photo.
-    return np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+@contextlib.contextmanager
+def _on_cores(threads: int) -> Iterator[None]:
+    """Holds this process on as many cores as it has threads, where the system can: moving between them costs time."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[-threads:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tflite.benchmark",
-        description="Times what happens to one person: warp, network (each .tflite file of a bundle) and decoding.",
+        description="Times what happens to one view: warp, network (each .tflite file of a bundle) and decoding.",
         epilog=TEACHES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("bundle", type=Path, help="folder that `tfpose export` wrote: pose.json and .tflite files")
     parser.add_argument("photo", type=Path, nargs="?", help="photo to cut from (default: 640 x 480 of noise)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of LiteRT (default: 1)")
-    parser.add_argument("--runs", type=int, default=50, help="calls of every part (default: 50)")
+    parser.add_argument("--kind", default="", help="one file alone: int8, float32, ... or a file name (default: all)")
+    parser.add_argument("--peer", type=Path, nargs="+", default=[], metavar="FILE", help="others' .tflite files beside")
+    parser.add_argument("--threads", type=positive, default=1, help="threads of LiteRT (default: 1)")
+    parser.add_argument("--runs", type=positive, default=50, help="calls of every part (default: 50)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 

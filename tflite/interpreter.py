@@ -1,8 +1,9 @@
-"""A bundle at the edge: which of its .tflite files runs, on how many threads, behind the Predictor that all use."""
+"""A bundle at the edge: which of its .tflite files runs, and how, behind the predictor that all use."""
 
 from pathlib import Path
 
 from tflite import image
+from tflite.decoded import Decoded
 from tfpose import spec as specs
 from tfpose.litert import LiteRT
 from tfpose.predict import Predictor
@@ -14,26 +15,49 @@ PREFERRED = ("int8.tflite", "float16.tflite", "float32.tflite")
 
 
 def predictor(
-    bundle: Path | str, file: str = "", threads: int = 1, *, flip: bool = False
-) -> Predictor | ImagePredictor:
+    bundle: Path | str,
+    kind: str = "",
+    threads: int = 1,
+    *,
+    flip: bool = False,
+    delegate: Path | str = "",
+    xnnpack: bool = True,
+) -> Predictor | ImagePredictor | Decoded:
     """The predictor of a bundle's file, int8 where none is named: RGB image -> Poses in image pixels.
 
-    It takes the people's boxes too, where the network sees one person at a time. ValueError where the folder is no
-    bundle, has no such file, or LiteRT is missing.
+    It takes the people's boxes too, where the network sees one person at a time. A file that decodes itself finds the
+    same people without NumPy's decoder. `delegate` and `xnnpack` are those of `LiteRT`. ValueError where the folder is
+    no bundle, has no such file, LiteRT is missing, or a file that decodes itself is to be flipped.
     """
-    path = choose(bundle, file)
+    path = choose(bundle, kind)
     spec, mirrored = specs.load(path.parent / SPEC), "aligned" if flip else "none"
-    kind = ImagePredictor if spec.view == "image" else Predictor
-    return kind(spec, LiteRT(path, threads), flip=mirrored, warp=image.warp)
+    run = LiteRT(path, threads, delegate=delegate, xnnpack=xnnpack)
+    if "keypoints" in run.outputs:
+        if flip:
+            raise ValueError(
+                f"{path}: gives keypoints, which cannot be averaged with mirrored ones; leave out the flip"
+            )
+        return Decoded(spec, run, image.warp)
+    views = ImagePredictor if spec.view == "image" else Predictor
+    return views(spec, run, flip=mirrored, warp=image.warp)
 
 
-def choose(bundle: Path | str, file: str = "") -> Path:
-    """The .tflite file of a bundle folder that is meant: the one named, or the first of int8, float16, float32."""
-    there = files(bundle)
-    names = [path.name for path in there]
-    if file and file not in names:
-        raise ValueError(f"{bundle}: no file {file!r}; it has {', '.join(names)}")
-    return there[names.index(file)] if file else there[0]
+def choose(bundle: Path | str, kind: str = "") -> Path:
+    """The .tflite file that is meant: of a kind ("int8"), of a name ("int8.tflite"), or the first of `PREFERRED`.
+
+    A bundle is a folder, or one of its files.
+    """
+    path = Path(bundle)
+    if path.suffix == ".tflite" and path.is_file():
+        path, kind = path.parent, kind or path.name
+    there = files(path)
+    names = [file.name for file in there]
+    if not kind:
+        return there[0]
+    for name in (kind, f"{kind}.tflite"):
+        if name in names:
+            return there[names.index(name)]
+    raise ValueError(f"{path}: no file {kind!r}; it has {', '.join(names)}")
 
 
 def files(bundle: Path | str) -> list[Path]:

@@ -12,6 +12,7 @@ SCALES = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))
 RATIOS = (0.5, 1.0, 2.0)  # width to height
 EACH = len(SCALES) * len(RATIOS)  # anchors of a cell
 STD = 0.2  # a code of 1 is a fifth of the anchor's side
+WHOLE = 32  # a view's sides are multiples of it: coarser levels are made of the one at this stride, finer ones add it
 
 
 def anchors(size) -> np.ndarray:
@@ -32,17 +33,21 @@ def _level(size, stride: int) -> np.ndarray:
     return np.concatenate([corners, np.broadcast_to(shapes, corners.shape)], axis=-1).reshape(-1, 4).astype(np.float32)
 
 
-def mirrored(size) -> np.ndarray:
-    """The index (A,) of each anchor's mirror image in a view of `size` (height, width).
+def mirrored(size) -> tuple[np.ndarray, np.ndarray]:
+    """The index (A,) of the anchor nearest to each one's mirror image in a view of `size` (height, width), and shifts.
 
-    ValueError for a width that the largest stride does not divide: the anchors of its last column have none.
+    A shift (A,) float32 is what the code of a left or right edge lacks where the two are not quite mirror images, as at
+    a stride that does not divide the width: how far the nearest one's image lies to the right, in units of codes.
     """
-    if size[1] % STRIDES[-1]:
-        raise ValueError(f"flip: views {size[1]} pixels wide have anchors without mirror image; use a multiple of 128")
-    result, first = [], 0
+    index, shifts, first = [], [], 0
     for stride in STRIDES:
+        level = _level(size, stride)
         rows, columns = (-(-side // stride) for side in size)
-        index = first + np.arange(rows * columns * EACH).reshape(rows, columns, EACH)
-        result.append(index[:, ::-1].ravel())
-        first += index.size
-    return np.concatenate(result)
+        middles = (np.arange(columns) + 0.5) * stride
+        nearest = np.clip(np.rint((size[1] - middles) / stride - 0.5).astype(int), 0, columns - 1)
+        here = first + np.arange(len(level)).reshape(rows, columns, EACH)
+        index.append(here[:, nearest].ravel())
+        gaps = np.broadcast_to((size[1] - middles[nearest] - middles)[:, None], here.shape)
+        shifts.append(gaps.ravel() / (STD * level[:, 2]))
+        first += len(level)
+    return np.concatenate(index), np.concatenate(shifts).astype(np.float32)

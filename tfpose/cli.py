@@ -81,19 +81,50 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("run", type=Path, metavar="RUN", help="the run folder of `tfpose train`")
     p.add_argument("overrides", nargs="*", metavar="SECTION.OPTION=VALUE", help=OVERRIDES)
     p.add_argument("--output", type=Path, help="the bundle's folder (default: RUN/bundle)")
+    p.add_argument("--layers", action="store_true", help="write what each layer costs in 8 bits: layers.md, layers.png")
+    p.add_argument(
+        "--keep-float", action="append", default=[], metavar="LAYER", help="left in float32 in int8; may be repeated"
+    )
+
+    p = _command(commands, "quantize", quantize, "train a run on for a little: for int8, or for files that compress")
+    p.add_argument("run", type=Path, metavar="RUN", help="the run folder of `tfpose train`")
+    p.add_argument("overrides", nargs="*", metavar="SECTION.OPTION=VALUE", help=OVERRIDES)
+    how = p.add_mutually_exclusive_group(required=True)
+    how.add_argument("--aware", action="store_true", help="as its int8 file computes: aware.tflite in RUN/bundle")
+    how.add_argument("--prune", type=float, metavar="SHARE", help="so much of its kernels zero, as in 0.5: RUN/pruned")
+    how.add_argument("--cluster", type=int, metavar="COUNT", help="so many values in a kernel, as in 16: RUN/clustered")
 
     p = _command(commands, "show", show, "what a network costs, layer by layer, beside what its paper prints")
     _configuration(p)
     p.add_argument("--json", action="store_true", help="print the totals as JSON")
     p.add_argument(
-        "--fields", type=Path, metavar="PHOTO", help=f"draw every step to its people; CONFIG is then {NETWORK}"
+        "--fields",
+        type=Path,
+        metavar="PHOTO",
+        help=f"draw every step to its people, where CONFIG is {NETWORK}; of a YAML file what would be taught by that "
+        "photo of its data, or by the first of a part: train or validation",
     )
+    p.add_argument("--stage", default="", help="with --fields, what the stage of this name would be taught")
     p.add_argument("--picture", type=Path, default=Path("fields.png"), help="where it goes (default: %(default)s)")
 
     p = _command(commands, "check-data", check_data, "look at a data set before training on it: a table and a picture")
     _data(p)
     p.add_argument("--part", choices=("train", "validation"), default="train")
     p.add_argument("--picture", type=Path, default=Path("data.png"), help="where the picture goes (default: data.png)")
+
+    p = _command(
+        commands, "serve", serve, "a bundle's SavedModel behind HTTP, as TensorFlow Serving has it, and a page"
+    )
+    p.add_argument("bundle", type=Path, metavar="BUNDLE", help="the folder that `tfpose export` wrote")
+    p.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for other machines too (default: %(default)s)")
+    p.add_argument("--port", type=int, default=8501, help="0 for one that is free (default: %(default)s)")
+    p.add_argument("--name", dest="model", default="pose", help="the model's, in the address (default: %(default)s)")
+    p.add_argument("--threads", type=int, default=0, help="that compute (default: one a core)")
+    p.add_argument("--batch", type=int, default=16, help="most photos of a batch (default: %(default)s)")
+    p.add_argument("--wait-ms", type=float, default=5, help="for a batch to fill (default: %(default)s)")
+    p.add_argument("--queue", type=int, default=256, help="most photos that wait; then 503 (default: %(default)s)")
+    p.add_argument("--body-mb", type=float, default=32, help="largest request (default: %(default)s)")
+    p.add_argument("--megapixels", type=float, default=50, help="largest photo (default: %(default)s)")
 
     p = _command(commands, "quickstart", quickstart, "the whole way on drawn people: train, evaluate, export, predict")
     p.add_argument("overrides", nargs="*", metavar="SECTION.OPTION=VALUE", help=OVERRIDES)
@@ -136,12 +167,19 @@ EXAMPLES = {
     "  tfpose evaluate runs/try --detections boxes.json evaluate.nms=soft evaluate.refine=dark evaluate.blur=11\n"
     "  tfpose evaluate runs/try --ensemble runs/other",
     "predict": "examples:\n  tfpose predict runs/try photo.jpg --box 50,20,200,400\n  tfpose predict runs/try folder/",
-    "export": "example:\n  tfpose export runs/try export.files=[int8]",
+    "export": "examples:\n  tfpose export runs/try export.files=[int8,dynamic]\n"
+    "  tfpose export runs/try export.files=[int8,decoded_int8] export.photo=[480,640]\n"
+    "  tfpose export runs/try --layers\n  tfpose export runs/try --keep-float stem_conv1\n"
+    "  tfpose export runs/try export.calibration=percentile export.percentile=99.999",
+    "quantize": "examples:\n  tfpose quantize runs/try --aware quantize.epochs=2\n"
+    "  tfpose quantize runs/try --prune 0.5\n  tfpose quantize runs/try --cluster 16",
     "show": "examples:\n  tfpose show configs/ppnet/m2-d2-w32_256x192_coco.yaml\n"
     "  tfpose show CONFIG system.width=48 --json\n"
-    "  tfpose show runs/crowd --fields photo.jpg",
+    "  tfpose show runs/crowd --fields photo.jpg\n"
+    "  tfpose show configs/multiposenet/r50_480x480_coco.yaml --stage detector --fields train",
     "check-data": "examples:\n  tfpose check-data --config configs/tiny/ppnet_synthetic.yaml\n"
     "  tfpose check-data --annotations people.json --images photos/",
+    "serve": "example:\n  tfpose serve runs/try/bundle --port 8501",
     "quickstart": "example:\n  tfpose quickstart --workdir runs/quickstart",
 }
 
@@ -183,18 +221,40 @@ def export(options) -> None:
     """`tfpose export`."""
     from tfpose import jobs
 
+    if options.keep_float:
+        options.overrides = [*options.overrides, f"export.keep_float={json.dumps(options.keep_float)}"]
     config = yaml_config.load(options.run / "config.yaml", tuple(options.overrides))
-    jobs.export(options.run, config, options.output or options.run / "bundle")
+    jobs.export(options.run, config, options.output or options.run / "bundle", layers=options.layers)
+
+
+def quantize(options) -> None:
+    """`tfpose quantize`."""
+    config = yaml_config.load(options.run / "config.yaml", tuple(options.overrides))
+    try:
+        from tfpose import quantize as smaller
+    except ImportError as error:
+        raise ValueError(f"{error}; pip install 'tfpose[train,quantize]'") from error
+    if options.aware:
+        smaller.aware(options.run, config)
+    elif options.prune is not None:
+        smaller.prune(options.run, config, options.prune)
+    else:
+        smaller.cluster(options.run, config, options.cluster)
 
 
 def show(options) -> None:
     """`tfpose show`."""
-    if options.fields:
+    if options.fields and options.config.suffix != ".yaml":
         from tfpose import fields
 
         print(fields.write(options.config, options.fields, options.picture))
         return
     config = yaml_config.load(options.config, tuple(options.overrides))
+    if options.fields:
+        from tfpose import targets
+
+        print(targets.write(config, options.fields, options.picture, options.stage))
+        return
     from tfpose import show as costs
 
     print(json.dumps(costs.totals(config)) if options.json else costs.layers(config))
@@ -205,6 +265,21 @@ def check_data(options) -> None:
     from tfpose import jobs
 
     print(jobs.check_data(data_config(options), options.part, options.picture))
+
+
+def serve(options) -> None:
+    """`tfpose serve`."""
+    try:
+        from tfpose.serving import server
+        from tfpose.serving.batching import Limits
+    except ImportError as error:
+        raise ValueError(f"{error}; pip install 'tfpose[serve]'") from error
+    for name in ("batch", "queue", "body_mb", "megapixels"):
+        if getattr(options, name) <= 0:
+            raise ValueError(f"--{name.replace('_', '-')}: found {getattr(options, name)}, expected more than 0")
+    limits = Limits(options.batch, options.wait_ms / 1e3, options.queue, round(options.megapixels * 1e6))
+    place = {"host": options.host, "port": options.port, "name": options.model}
+    server.serve(options.bundle, **place, threads=options.threads, limits=limits, body=round(options.body_mb * 2**20))
 
 
 def quickstart(options) -> None:

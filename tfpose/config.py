@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tfpose.options import MLN, RSN, Hourglass, HRNet, MultiPoseNet, OpenPose, PPNet, SimpleBaseline
+from tfpose.options import MLN, PRN, RSN, Hourglass, HRNet, MultiPoseNet, OpenPose, PPNet, SimpleBaseline
 
-System = PPNet | RSN | SimpleBaseline | Hourglass | HRNet | OpenPose | MLN | MultiPoseNet
+System = PPNet | RSN | SimpleBaseline | Hourglass | HRNet | OpenPose | MLN | MultiPoseNet | PRN
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ class Augment:
     """Chance in training: degrees, factors and fractions of the box, chances in [0, 1]. Defaults: PPNet's for COCO.
 
     `scale` is the range of the box's factor; "normal" has its middle, and half its width as the deviation. `extension`
-    is how much the box may grow in width and in height, each by its own chance.
+    is how much the box may grow in width and in height, each by its own chance. `noise` is the chance that an image's
+    labels, where nothing else is learnt from, get errors as detectors make them.
     """
 
     rotation: float = 45.0
@@ -83,6 +84,7 @@ class Augment:
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
+    noise: float = 0.0
 
     def __post_init__(self):
         if not 0 < self.scale[0] <= self.scale[1]:
@@ -130,18 +132,29 @@ class Optimizer:
 class Schedule:
     """Learning rate over epochs: `steps` multiplies by `factor` at each of `at`; `cosine` and `linear` end at zero.
 
-    `every_steps` multiplies by it after each so many steps of the optimizer too, where 0 never does.
+    `every_steps` multiplies by it after each so many steps of the optimizer too, where 0 never does. `plateau` does so
+    when `patience` validations in a row were not better than the best before them, down to `minimum`.
     """
 
-    name: Literal["constant", "steps", "cosine", "linear"] = "steps"
+    name: Literal["constant", "steps", "cosine", "linear", "plateau"] = "steps"
     at: tuple[int, ...] = (170, 200)
     every_steps: int = 0
     factor: float = 0.1
+    patience: int = 3
+    minimum: float = 0.0
     warmup_steps: int = 0
 
     def __post_init__(self):
         if self.every_steps < 0:
             raise ValueError(f"train.schedule.every_steps: found {self.every_steps}; expected 0 or more")
+        if self.patience < 1 or self.minimum < 0:
+            raise ValueError(
+                f"train.schedule: found patience {self.patience}, minimum {self.minimum}; expected at least 1 and 0"
+            )
+        if self.name == "plateau" and self.warmup_steps:
+            raise ValueError(
+                f"train.schedule.warmup_steps: found {self.warmup_steps} with plateau, which has none; set 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -154,24 +167,55 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Distill:
+    """A trained network whose maps are taught beside the truth, at `weight`: a run folder, or a .keras in one."""
+
+    teacher: str = ""
+    weight: float = 0.5
+
+    def __post_init__(self):
+        if self.weight < 0:
+            raise ValueError(f"train.distill.weight: found {self.weight}; expected 0 or more")
+
+
+@dataclass(frozen=True)
 class Train:
-    """How training runs. `batch` is global: it is split among the replicas."""
+    """How training runs. `batch` is global: it is split among the replicas, and computed in `accumulate` parts.
+
+    `sync_batch_norm` takes statistics of the whole batch, not of each replica's part. `jit` is XLA: auto on GPUs alone.
+    `steps_per_execution` steps run without Python in between, as many as divide an epoch. Gradients longer than
+    `clip_norm`, all together, are shortened to it; weights are averaged with this factor for the past in `average`,
+    0.999 for instance, and the averages are validated, saved and shipped; 0 does neither. docs/scaling.md has more.
+
+    `buckets` are sizes (height, width) in which a network of whole images sees whole photos, each in that which shows
+    it largest and each batch of one size, in place of crops around people.
+    """
 
     epochs: int = 210
     batch: int = 32
-    devices: Literal["auto", "cpu", "gpu", "mirrored"] = "auto"
+    accumulate: int = 1
+    devices: Literal["auto", "cpu", "gpu", "mirrored", "multiworker", "tpu"] = "auto"
+    sync_batch_norm: bool = True
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    jit: Literal["auto", "always", "never"] = "auto"
+    steps_per_execution: int = 1
     optimizer: Optimizer = Optimizer()
+    clip_norm: float = 0.0
+    average: float = 0.0
     schedule: Schedule = Schedule()
     phases: tuple[Phase, ...] = ()
+    buckets: tuple[tuple[int, int], ...] = ()
     initial_weights: str = ""
+    distill: Distill = Distill()
     validate_every: int = 1
     pictures: int = 8
 
     def __post_init__(self):
-        for option in ("epochs", "batch", "validate_every"):
+        for option in ("epochs", "batch", "accumulate", "steps_per_execution", "validate_every"):
             if getattr(self, option) < 1:
                 raise ValueError(f"train.{option}: found {getattr(self, option)}; expected at least 1")
+        if self.buckets and self.phases:
+            raise ValueError("train.buckets: found with train.phases, which have one size each; leave one of them out")
 
 
 @dataclass(frozen=True)
@@ -182,9 +226,11 @@ class Evaluate:
     mirrored views ("shifted" only for networks of other coordinates than ours); `refine`, `blur` and `smooth` replace
     those of pose.json ("own", -1); keypoints count in a pose's `score` above `keypoint_threshold`, detected boxes from
     `box_threshold` on; `nms` drops or lowers poses like better ones, "auto" drops those in detected boxes; `ensemble`
-    names networks whose maps are averaged with the first one's. `scales` are those at which a network of whole images
-    looks at each, their maps averaged; it needs the .keras. `keypoints` and `boxes` of a network that finds both may be
-    those of the "annotations", which shows what the others lose.
+    names networks whose maps are averaged with the first one's. `scales` are those at which a network of whole
+    images looks at each, their maps averaged and their boxes together; it needs the .keras. `keypoints` and `boxes`
+    of a network that finds both may be those of the "annotations", which shows what the others lose; `rule` is
+    another one than its own for who gets which keypoint, and `assign` "max" has them wanted as they score, whatever
+    network says whose they are.
     """
 
     metric: Literal["oks", "pck", "pckh"] = "oks"
@@ -202,6 +248,8 @@ class Evaluate:
     scales: tuple[float, ...] = (1.0,)
     keypoints: Literal["own", "annotations"] = "own"
     boxes: Literal["own", "annotations"] = "own"
+    rule: Literal["own", "peak", "mutual", "assigned"] = "own"
+    assign: Literal["own", "max"] = "own"
 
     def __post_init__(self):
         if self.metric != "oks" and self.nms in ("hard", "soft"):
@@ -214,18 +262,60 @@ class Evaluate:
             raise ValueError(f"evaluate.keypoint_threshold: found {self.keypoint_threshold}; expected 0 to less than 1")
 
 
+Kind = Literal["saved_model", "float32", "float16", "dynamic", "int8", "int16", "decoded_float32", "decoded_int8"]
+
+
 @dataclass(frozen=True)
 class Export:
-    """The files of a bundle; `max_ap_drop` is what a file may lose against the .keras (in AP or PCK, 0 to 1)."""
+    """The files of a bundle; `max_ap_drop` is what a file may lose against the .keras (in AP or PCK, 0 to 1).
 
-    files: tuple[Literal["saved_model", "float32", "float16", "int8"], ...] = (
-        "saved_model",
-        "float32",
-        "float16",
-        "int8",
-    )
+    A "decoded" file is that of the same kind, which must be there too, with its decoder behind the network; with a size
+    `photo` (height, width) there is one that takes photos of it, too. The ranges of int8 are those of all values
+    (minmax) or of `percentile` per cent of them; layers of `keep_float` have none.
+    """
+
+    files: tuple[Kind, ...] = ("saved_model", "float32", "float16", "int8")
+    calibration: Literal["minmax", "percentile"] = "minmax"
+    percentile: float = 99.999
     calibration_views: int = 200
+    keep_float: tuple[str, ...] = ()
+    photo: tuple[int, ...] = ()
     max_ap_drop: float = 0.01
+
+    def __post_init__(self):
+        if self.photo and (len(self.photo) != 2 or min(self.photo) < 1):
+            raise ValueError(f"export.photo: found {list(self.photo)}; expected height and width, as in [480, 640]")
+        if self.photo and not any(kind.startswith("decoded") for kind in self.files):
+            raise ValueError("export.photo: there is no decoded file to be made for photos; add one to export.files")
+        if not 90 <= self.percentile < 100:
+            raise ValueError(f"export.percentile: found {self.percentile}; expected at least 90, less than 100")
+        if self.keep_float and "int8" not in self.files:
+            raise ValueError(
+                f"export.keep_float: found {', '.join(self.keep_float)}, but there is no int8 in export.files; add it"
+            )
+
+    @property
+    def share(self) -> float:
+        """The per cent of values that are within their range."""
+        return self.percentile if self.calibration == "percentile" else 100.0
+
+
+@dataclass(frozen=True)
+class Quantize:
+    """How `tfpose quantize` trains on: Adam, its `learning_rate` falling to zero as a cosine, for `epochs`.
+
+    It ends earlier after `steps` of them, where 0 is no limit.
+    """
+
+    epochs: int = 4
+    steps: int = 0
+    batch: int = 16
+    learning_rate: float = 1e-4
+
+    def __post_init__(self):
+        for option in ("epochs", "batch", "learning_rate"):
+            if getattr(self, option) <= 0:
+                raise ValueError(f"quantize.{option}: found {getattr(self, option)}; expected more than 0")
 
 
 @dataclass(frozen=True)
@@ -262,6 +352,7 @@ class Config:
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
     export: Export = Export()
+    quantize: Quantize = Quantize()
     published: Published = Published()
     stages: tuple[Stage, ...] = ()
     seed: int = 0
@@ -271,5 +362,9 @@ class Config:
             raise ValueError(f"stages: {', '.join(s.name for s in self.stages)}; each needs a name of its own")
         if self.data.format == "mpii" and self.evaluate.metric == "oks":
             raise ValueError("evaluate.metric: oks needs COCO files and data.format is mpii; set evaluate.metric=pckh")
+        if self.train.buckets and self.augment.half_body:
+            raise ValueError(
+                f"augment.half_body: found {self.augment.half_body} with train.buckets, which show whole photos; set 0"
+            )
         if self.data.padding <= 0:
             raise ValueError(f"data.padding: found {self.data.padding}; expected more than 0")

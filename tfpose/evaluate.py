@@ -71,12 +71,12 @@ def evaluate(
             "images; it is measured by evaluate.metric=oks, without boxes"
         )
     skeleton = skeleton or predictor.spec.skeleton
-    truth = _content(annotations) if metric == "oks" else {}
-    persons = [d for d in detections or () if d["category_id"] == _category(truth)]
+    truth = content(annotations) if metric == "oks" else {}
+    persons = [d for d in detections or () if d["category_id"] == category(truth)]
     boxes = [(r.boxes, None) for r in records] if detections is None else detected(records, persons)
     more = {}
     if predictor.spec.view == "image" and predictor.has_parts:
-        pieces = evaluate_parts.find(predictor, records, _images(records, bar), _category(truth), **(parts or {}))
+        pieces = evaluate_parts.find(predictor, records, _images(records, bar), category(truth), **(parts or {}))
         found, more = pieces.poses, _parts(truth, records, pieces)
     else:
         found = [nms(people, predictor.spec) for people in _found(predictor, records, boxes, bar)]
@@ -87,7 +87,7 @@ def evaluate(
         figures = _shares(metric, records, [p.keypoints for p in found], skeleton)
         return Evaluation(figures, _results(records, found, category=1))
     truth = comparable(truth, records)
-    results = _results(records, found, _category(truth))
+    results = _results(records, found, category(truth))
     return Evaluation(coco_ap(truth, results, [r.image_id for r in records], skeleton.sigmas) | more, results)
 
 
@@ -151,7 +151,7 @@ def coco_ap(annotations: Path | dict, results: list[dict], image_ids: Iterable[i
     other images, categories or skeletons. A figure without any person of its size is -1. Where these images have a
     `crowdIndex`, as CrowdPose's have, its protocol is taken: see `metrics/crowd.py`.
     """
-    truth = _content(annotations)
+    truth = content(annotations)
     sigmas = np.array(COCO17.sigmas if sigmas is None else sigmas)
     ids = sorted({image["id"] for image in truth["images"]} if image_ids is None else set(image_ids))
     _check(truth, results, set(ids), len(sigmas))
@@ -211,7 +211,7 @@ def _results(records: list, found: list, category: int) -> list[dict]:
     return [result for r, people in zip(records, found) for result in people.to_coco(r.image_id, category)]
 
 
-def _content(annotations: Path | dict | None) -> dict:
+def content(annotations: Path | dict | None) -> dict:
     """A copy of a COCO file that pycocotools can live with: every person has `num_keypoints`."""
     if annotations is None:
         raise ValueError("evaluate: the metric oks needs a COCO annotation file")
@@ -237,7 +237,7 @@ def _read(path: Path):
         return json.load(file)
 
 
-def _category(truth: dict) -> int:
+def category(truth: dict) -> int:
     """The id of the category that has keypoints: the persons."""
     ids = [c["id"] for c in truth.get("categories", []) if "keypoints" in c or c.get("name") == "person"]
     return ids[0] if ids else 1

@@ -1,16 +1,18 @@
 """The commands as functions: what each does once its arguments are known; heavy imports stand where they are needed."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from tfpose import draw, protocol
+from tfpose import draw, evaluate_labels, protocol
 from tfpose.config import Config
 from tfpose.data.source import load_part, locate
 from tfpose.evaluate import ANNOTATED, DETECTED, MAIN, WHOLE, Evaluation, load_detections, report
 from tfpose.evaluate import evaluate as judge
+from tfpose.predict_labels import LabelPredictor
 from tfpose.predictions import fast_warp, predict
 from tfpose.skeleton import Skeleton, skeleton
 from tfpose.spec import PoseSpec
@@ -19,10 +21,12 @@ from tfpose.spec import PoseSpec
 def evaluate(network: Path, config: Config, detections: Path | None = None) -> dict[str, Evaluation]:
     """{"annotation boxes": figures, "detected boxes": figures} of a network on the validation part.
 
-    Of a network that finds people in whole images {"whole images": figures}.
+    Of a network that finds people in whole images {"whole images": figures}, and of one that sees labels alone
+    {rule: figures}.
     """
     predictor = protocol.predictor(network, config.evaluate)
-    split = load_part(config.data, annotated(predictor.spec, config), "validation", bodies=outlined(predictor))
+    what = {"bodies": outlined(predictor), "photos": predictor.spec.view != "labels"}
+    split = load_part(config.data, annotated(predictor.spec, config), "validation", **what)
     return evaluations(predictor, split, config, detections)
 
 
@@ -39,6 +43,8 @@ def annotated(spec: PoseSpec, config: Config) -> Skeleton:
 def evaluations(predictor, split, config: Config, detections: Path | None = None) -> dict[str, Evaluation]:
     """The same of a predictor on records that are loaded already."""
     annotations, _ = locate(config.data, "validation")
+    if predictor.spec.view == "labels":
+        return evaluate_labels.find(predictor, split.records, annotations)
     detections = detections or (config.evaluate.detections and Path(config.evaluate.detections))
     options, body = config.evaluate, annotated(predictor.spec, config)
 
@@ -58,30 +64,92 @@ def first(found: dict[str, Evaluation]) -> Evaluation:
     return next(iter(found.values()))
 
 
-def export(run: Path, config: Config, output: Path) -> None:
-    """Writes and verifies the bundle of a run, printing a table; ValueError names a file that exceeds a limit."""
+def export(run: Path, config: Config, output: Path, *, layers: bool = False) -> None:
+    """Writes the bundle of a run, its report and its card, printing the table; ValueError names a file over a limit.
+
+    `layers` writes what each layer costs in 8 bits, too.
+    """
     import keras
 
-    from tfpose.export import bundle, calibrate, verify
+    from tfpose.export import bundle, calibrate, cost, decoded, photo, verify
+    from tfpose.export import layers as by_layer
     from tfpose.systems.base import system
 
     method = system(config.system, skeleton(config.data.skeleton))
-    spec = method.spec(config.data.padding)
+    if method.view == "labels":
+        export_labels(run, config, output, method)
+        return
+    spec = method.spec(config.data.padding).beside(run)
     network = method.build()  # of the size that ships: a network of whole images is trained for any size
     network.set_weights(keras.models.load_model(run / "network.keras", compile=False).get_weights())
     network = method.deployed(network)
     outlines = {"bodies": "mask" in method.labels}
     train, validation = (load_part(config.data, method.skeleton, part, **outlines) for part in ("train", "validation"))
-    views = list(calibrate.views(train.records, spec, config.export.calibration_views, config.seed, fast_warp()))
-    bundle.write(network, spec, output, config.export.files, views, {"part": "train", "seed": config.seed})
+    options = config.export
+    views = list(calibrate.views(train.records, spec, options.calibration_views, config.seed, fast_warp()))
+    kinds, decoding = decoded.split(options.files)
+    how = {"percentile": options.share, "keep_float": options.keep_float}
+    bundle.write(network, spec, output, kinds, views, {"part": "train", "seed": config.seed}, **how)
+    for kind in decoding:
+        decoded.add(output, kind)
+        if options.photo:
+            photo.add(output, kind, options.photo)
+    if layers:
+        by_layer.write(by_layer.measure(network, views, options.share), output)
     unseen = calibrate.views(validation.records, spec, verify.BATCH * 2, config.seed, fast_warp())
+    costs = {"drop": options.max_ap_drop, "cost": cost.measure}
+    verify.verify(output, unseen, scorer(config, validation), show=reporter(config, output), **costs)
+
+
+def scorer(config: Config, split) -> Callable[[Path], float]:
+    """What gives a file's figure on records, AP, PCK or PCKh, 0 to 1, by one network at one scale."""
     exact = replace(config, evaluate=replace(config.evaluate, detections="", ensemble=(), scales=(1.0,)))
     main = MAIN[config.evaluate.metric]
 
     def figure(path: Path) -> float:
-        return first(evaluations(protocol.predictor(path, exact.evaluate), validation, exact)).figures[main]
+        return first(evaluations(protocol.predictor(path, exact.evaluate), split, exact)).figures[main]
 
-    verify.verify(output, unseen, figure, drop=config.export.max_ap_drop, show=print)
+    return figure
+
+
+def reporter(config: Config, folder: Path) -> Callable:
+    """What prints a bundle's report and writes it into the folder, with the card."""
+    from tfpose import spec as specs
+    from tfpose.export import bundle, card
+    from tfpose.export import report as reports
+
+    metric, drawn = MAIN[config.evaluate.metric], config.data.format == "synthetic"
+    parts = [locate(config.data, part) for part in ("train", "validation")]
+    names = [f"drawn people ({images})" if drawn else f"{file} (photos: {images})" for file, images in parts]
+    origin = card.Origin(*names, metric, drawn)
+
+    def show(report) -> None:
+        print(report.table())
+        reports.write(report, folder, metric)
+        card.write(specs.load(folder / bundle.SPEC), origin, report, folder)
+
+    return show
+
+
+def export_labels(run: Path, config: Config, output: Path, method) -> None:
+    """The same of a network that sees labels alone."""
+    import keras
+
+    from tfpose.export import labels
+
+    network = method.deployed(keras.models.load_model(run / "network.keras", compile=False))
+    labels.write(network, method.spec(config.data.padding), method.layout(), output, config.export.files)
+    records = load_part(config.data, method.skeleton, "validation", photos=False).records
+    own = LabelPredictor(method.spec(config.data.padding), run=dict).decode
+    some = [r for r in records if len(r.boxes)][: config.export.calibration_views]
+    seen = [own.inputs(*evaluate_labels.shuffled(r)) for r in some]
+    annotations, _ = locate(config.data, "validation")
+
+    def figure(path: Path) -> float:
+        predictor = protocol.predictor(path, config.evaluate)
+        return first(evaluate_labels.find(predictor, records, annotations)).figures["AP"]
+
+    labels.check(output, seen, figure, drop=config.export.max_ap_drop, show=print)
 
 
 def check_data(config: Config, part: str, picture: Path) -> str:

@@ -76,5 +76,39 @@ def smooth_l1(target, output, states):
     return ops.mean(ops.sum(costs, axis=(1, 2)) / _anchors(states))
 
 
+def cross_entropy(target, output):
+    """Return the mean binary cross-entropy of `output` against `target`, 0 to 1, of one shape, as a float32 scalar."""
+    target, output = ops.cast(target, "float32"), ops.cast(output, "float32")
+    return ops.mean(ops.binary_crossentropy(target, output))
+
+
+def whose(owned, logits, inside):
+    """Return the mean cross-entropy of candidates over the boxes that may have them, as a float32 scalar.
+
+    `owned` (B, P, N) is 1 for a box's own candidate, `inside` (B, P, N) where a box may have it; of `logits` (B, P, N)
+    nobody's is 0, and what no box owns is nobody's. Candidates in no box cost nothing.
+    """
+    owned, logits, inside = (ops.cast(x, "float32") for x in (owned, logits, inside))
+    logits, seen = _bounded(logits), ops.cast(ops.sum(inside, axis=1) > 0, "float32")  # B,N
+    costs = ops.log1p(ops.sum(ops.exp(logits) * inside, axis=1)) - ops.sum(logits * owned, axis=1)
+    return ops.sum(costs * seen) / ops.maximum(ops.sum(seen), 1.0)
+
+
+def which(owned, logits, inside, kinds):
+    """Return the mean cross-entropy of boxes over the candidates of each kind inside them, as a float32 scalar.
+
+    As `whose`, with `kinds` (B, N, K) one-hot: of what a box owns none of, the right answer is none, whose logit is 0.
+    Kinds without a candidate in the box cost nothing.
+    """
+    owned, logits, inside, kinds = (ops.cast(x, "float32") for x in (owned, logits, inside, kinds))
+    logits, offered = _bounded(logits), ops.cast(ops.matmul(inside, kinds) > 0, "float32")  # B,P,K
+    costs = ops.log1p(ops.matmul(ops.exp(logits) * inside, kinds)) - ops.matmul(logits * owned, kinds)
+    return ops.sum(costs * offered) / ops.maximum(ops.sum(offered), 1.0)
+
+
+def _bounded(logits):
+    return ops.clip(logits, -30.0, 30.0)  # their exponentials are finite
+
+
 def _anchors(states):
     return ops.maximum(ops.sum(ops.cast(states > 0, "float32"), axis=(1, 2)), 1.0)

@@ -192,7 +192,8 @@ class MultiPoseNet:
     pixels of the view. `backbone_weights` are "none", "imagenet", or the path of a file of keras.applications. `width`
     is that of both pyramids, `head` that of D2 to D5, `depth` the detector's convolutions; `norm` batch-normalises all
     of them. Of the decoder: a peak is at least `threshold`, a box scores `score`, two have at most `overlap` in common,
-    and a box looks for keypoints in itself, enlarged by `margin` of its size on each side.
+    and a box looks for keypoints in itself, enlarged by `margin` of its size on each side. A box wants them as they
+    score ("max"), or as the "network" says that a stage of `system.name: prn` trained.
     """
 
     name: Literal["multiposenet"] = "multiposenet"
@@ -212,6 +213,7 @@ class MultiPoseNet:
     score: float = 0.3
     overlap: float = 0.3
     margin: float = 0.21
+    assign: Literal["max", "network"] = "max"
 
     def __post_init__(self):
         _positive(self, "size", "crop", "width", "head", "depth", "sigma")
@@ -222,3 +224,33 @@ class MultiPoseNet:
             raise ValueError(
                 f"system.backbone_weights: found {self.backbone_weights}, but light has none; set it to none"
             )
+
+
+@dataclass(frozen=True)
+class PRN:
+    """Which keypoint is whose, learnt from labels alone, by the Pose Residual Network or our "assignment" network.
+
+    Boxes are enlarged by `margin` of their sides on each side and seen as `grid` (height, width) cells; `nodes` are
+    those of a hidden layer. Of the residual network (paper: arXiv:1807.04067, section 3.4 and Table 3) are the number
+    of `hidden` layers, `dropout` after the first and whether there is a `residual` connection; of the other `bells` a
+    keypoint and `passes`. `rule` says who gets what by the network's scores.
+    """
+
+    name: Literal["prn"] = "prn"
+    network: Literal["residual", "assignment"] = "residual"
+    grid: tuple[int, int] = (56, 36)
+    nodes: int = 1024
+    hidden: int = 1
+    dropout: float = 0.5
+    residual: bool = True
+    bells: int = 4
+    passes: int = 3
+    margin: float = 0.21
+    rule: Literal["peak", "mutual", "assigned"] = "assigned"
+
+    def __post_init__(self):
+        _positive(self, "grid", "nodes", "hidden", "bells", "passes")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"system.dropout: found {self.dropout}; expected 0 to less than 1")
+        if self.margin < 0:
+            raise ValueError(f"system.margin: found {self.margin}; expected 0 or more")

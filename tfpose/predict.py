@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfpose import geometry
-from tfpose.decode import decoder
+from tfpose.decode import decoder, people
 from tfpose.poses import Poses
 from tfpose.spec import PoseSpec
 
@@ -67,11 +67,11 @@ class Predictor:
                     waiting = []
         if waiting:
             found.extend(self.keypoints(np.stack(waiting)))
-        people = iter(found)
-        return [self._poses(frame, people) for frame in frames]
+        left = iter(found)
+        return [self._poses(frame, left) for frame in frames]
 
-    def _poses(self, frame: "_Frame", people: Iterable[np.ndarray]) -> Poses:
-        keypoints = frame.keypoints(people, self.spec.skeleton.count)
+    def _poses(self, frame: "_Frame", found: Iterable[np.ndarray]) -> Poses:
+        keypoints = frame.keypoints(found, self.spec.skeleton.count)
         return Poses(keypoints, self.scores(keypoints, frame.scores), frame.boxes)
 
     def scores(self, keypoints: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -83,11 +83,14 @@ class Predictor:
 
     def keypoints(self, views: np.ndarray) -> np.ndarray:
         """Keypoints (N, K, 3) in view pixels of views (N, H, W, 3) uint8."""
-        return self.decode({"heatmaps": self.heatmaps(views)})
+        if self.flip != "none":
+            return self.decode({"heatmaps": self.heatmaps(views)})
+        outputs = self.run(views)
+        return outputs["keypoints"][:, 0] if people.found(outputs) else self.decode(outputs)
 
     def heatmaps(self, views: np.ndarray) -> np.ndarray:
         """The maps (N, h, w, K) that are decoded: with `flip`, the mean of the views' and of the mirrored views'."""
-        maps = self.run(views)["heatmaps"]
+        maps = people.maps(self.run(views))["heatmaps"]
         if self.flip == "none":
             return maps
         back = unmirrored(self.run(mirrored(views))["heatmaps"], self.spec.skeleton.mirror)

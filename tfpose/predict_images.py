@@ -7,8 +7,8 @@ from itertools import islice
 
 import numpy as np
 
-from tfpose import geometry
-from tfpose.decode import decoder, maps
+from tfpose import anchors, geometry
+from tfpose.decode import decoder, maps, people
 from tfpose.decode.inboxes import InBoxes
 from tfpose.poses import Poses, mapped_boxes
 from tfpose.predict import checked, mirrored
@@ -36,8 +36,8 @@ class ImagePredictor:
 
     `run` takes views (N, H, W, 3) uint8 RGB and returns {name: maps (N, h, w, C) float32}; `warp` is called as
     `geometry.warp` is; `batch` is the most views of a run. `flip` "aligned" averages the maps with those of the
-    mirrored view. `scales` are those of the view, their maps averaged on the grid of scale 1; other scales than 1 need
-    a `run` that takes views of any size.
+    mirrored view. `scales` are those of the view, their maps averaged on the grid of scale 1 and their boxes all taken
+    together; other scales than 1 need a `run` that takes views of any size.
     """
 
     spec: PoseSpec
@@ -70,8 +70,9 @@ class ImagePredictor:
         found, images = [], iter(images)
         while some := list(islice(images, self.batch)):
             outputs = self.outputs(some)
-            for image, people in zip(some, self.decode(outputs)):
-                found.append(people.mapped(self.affine(image).inverse))
+            each = people.people(outputs) if people.found(outputs) else self.decode(outputs)
+            for image, poses in zip(some, each):
+                found.append(poses.mapped(self.affine(image).inverse))
         return found
 
     @property
@@ -83,7 +84,7 @@ class ImagePredictor:
         """The peaks, boxes and mask of persons of each image, several images in one run; see `has_parts`."""
         images = iter(images)
         while some := list(islice(images, self.batch)):
-            outputs = self.outputs(some)
+            outputs = people.maps(self.outputs(some))
             yield from (self._parts(image, _one(outputs, i)) for i, image in enumerate(some))
 
     def _parts(self, image: np.ndarray, outputs: dict[str, np.ndarray]) -> Parts:
@@ -107,37 +108,46 @@ class ImagePredictor:
         return geometry.letterbox(image.shape[:2], self.view_size(scale))
 
     def view_size(self, scale: float = 1.0) -> tuple[int, int]:
-        """The (height, width) of views of a scale, whole cells."""
-        stride = self.spec.decoder["stride"]
-        height, width = (max(1, round(side * scale / stride)) * stride for side in self.spec.size)
+        """The (height, width) of views of a scale, whole cells, or whole ones of a detector's features."""
+        unit = anchors.WHOLE if self.has_parts else self.spec.decoder["stride"]
+        height, width = (max(1, round(side * scale / unit)) * unit for side in self.spec.size)
         return height, width
 
     def outputs(self, images: list[np.ndarray]) -> dict[str, np.ndarray]:
-        """The maps (N, h, w, C) that are decoded: means over the scales and, with `flip`, the mirrored views."""
+        """What is decoded, {name: (N, ...)}: maps and codes are means of a view and, with `flip`, the mirrored one.
+
+        Of several scales maps are averaged, and boxes the best of all.
+        """
         for image in images:
             checked(image)
         if self.scales == (1.0,):
             return self._outputs(images, 1.0)
         found = [self._outputs(images, scale) for scale in self.scales]
-        each = [self._averaged(image, [_one(maps, i) for maps in found]) for i, image in enumerate(images)]
+        each = [self._together(image, [_one(maps, i) for maps in found]) for i, image in enumerate(images)]
         return {name: np.stack([maps[name] for maps in each]) for name in each[0]}
 
     def _outputs(self, images: list[np.ndarray], scale: float) -> dict[str, np.ndarray]:
         size = self.view_size(scale)
         views = np.stack([self.warp(image, self.affine(image, scale), size) for image in images])
         outputs = self.run(views)
+        if self.flip == "none" and self.scales == (1.0,):
+            return outputs
+        outputs = people.maps(outputs)
         if self.flip == "none":
             return outputs
         back = maps.unmirrored(self.run(mirrored(views)), self.spec.skeleton, size)
         return {name: (outputs[name] + back[name]) / 2 for name in outputs}
 
-    def _averaged(self, image: np.ndarray, found: list[dict]) -> dict[str, np.ndarray]:
-        # From a cell of scale 1 to the image, and from there to the cell of the other scale.
+    def _together(self, image: np.ndarray, found: list[dict]) -> dict[str, np.ndarray]:
+        # From a pixel of the view of another scale to that of scale 1, and from there to the cell of the other scale.
+        home, size = self.affine(image), self.view_size()
+        affines = [home @ self.affine(image, scale).inverse for scale in self.scales]
         cells = geometry.stride(self.spec.decoder["stride"])
-        home = cells @ self.affine(image)
-        affines = [cells @ self.affine(image, scale) @ home.inverse for scale in self.scales]
-        grid = tuple(side // self.spec.decoder["stride"] for side in self.view_size())
-        return maps.averaged(found, affines, grid)
+        grid = tuple(side // self.spec.decoder["stride"] for side in size)
+        result = maps.averaged(found, [cells @ a.inverse @ cells.inverse for a in affines], grid)
+        if "boxes" in found[0]:
+            result |= maps.pooled(found, [self.view_size(scale) for scale in self.scales], affines, size)
+        return result
 
 
 def _one(outputs: dict, index: int) -> dict:

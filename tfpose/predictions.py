@@ -8,6 +8,7 @@ import numpy as np
 
 from tfpose import draw, runners
 from tfpose import predict as predicting
+from tfpose.annotations import annotation, category
 from tfpose.geometry import warp as plain_warp
 from tfpose.poses import Poses
 from tfpose.predict_images import ImagePredictor
@@ -20,6 +21,8 @@ PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 def load_predictor(network: Path, *, flip: str = "none") -> predicting.Predictor | ImagePredictor:
     """A predictor for anything that can be run, with the fastest warp that is installed."""
     spec, run = runners.load(network)
+    if spec.view == "labels":
+        raise ValueError(f"{network}: says whose keypoints are whose and finds none; `tfpose evaluate` measures it")
     kind = ImagePredictor if spec.view == "image" else predicting.Predictor
     return kind(spec, run, flip=flip, warp=fast_warp())
 
@@ -81,23 +84,6 @@ def save_picture(image: np.ndarray, people: Poses, body: Skeleton, path: Path, t
     from PIL import Image
 
     Image.fromarray(draw.draw_poses(image, people, body, threshold)).save(path)
-
-
-def category(body: Skeleton) -> dict:
-    """The person category of a COCO file."""
-    limbs = [[int(a) + 1, int(b) + 1] for a, b in body.pairs]  # COCO counts from one
-    return {"id": 1, "name": "person", "keypoints": list(body.keypoints), "skeleton": limbs}
-
-
-def annotation(result: dict, identity: int) -> dict:
-    """A COCO annotation of a COCO result: scores move to `keypoint_scores`; visible is what counts in the score."""
-    points = np.reshape(result["keypoints"], (-1, 3))
-    visibility = np.select([points[:, 2] > predicting.COUNTED, points[:, 2] > 0], [2, 1], 0)
-    known = int((visibility > 0).sum())
-    keypoints = [n for (x, y), v in zip(points[:, :2].tolist(), visibility.tolist()) for n in (x, y, v)]
-    area = result["bbox"][2] * result["bbox"][3]
-    scored = {"keypoints": keypoints, "num_keypoints": known, "keypoint_scores": points[:, 2].tolist()}
-    return {"id": identity, **result, **scored, "area": area, "iscrowd": 0}
 
 
 def photo_files(paths: list[Path]) -> list[Path]:

@@ -5,17 +5,20 @@ import time
 from collections.abc import Iterable, Iterator
 
 
-def progress(items: Iterable, total: int, label: str) -> Iterator:
-    """Yields the items while drawing a bar; on anything but a terminal it prints a line every ten seconds."""
+def progress(items: Iterable, total: int | None, label: str) -> Iterator:
+    """Yields the items while drawing a bar; on anything but a terminal it prints a line every ten seconds.
+
+    Without a total, as of a camera, there is no bar and no time left.
+    """
     start = shown = time.monotonic()
-    every = 0.1 if sys.stderr.isatty() else 10.0
+    every, done = 0.1 if sys.stderr.isatty() else 10.0, 0
     for done, item in enumerate(items, 1):
         yield item
         now = time.monotonic()
         if now - shown >= every:
             shown = now
             _show(label, done, total, now - start, end="")
-    _show(label, total, total, time.monotonic() - start, end="\n")
+    _show(label, done, None if total is None else done, time.monotonic() - start, end="\n")
 
 
 def clock(seconds: float) -> str:
@@ -27,10 +30,16 @@ def clock(seconds: float) -> str:
     return f"{minutes}m{seconds:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
 
 
-def _show(label: str, done: int, total: int, seconds: float, end: str) -> None:
+def _show(label: str, done: int, total: int | None, seconds: float, end: str) -> None:
     rate = done / max(seconds, 1e-9)
-    left = "" if end else f", {clock((total - done) / rate)} left"
-    filled = round(20 * done / max(total, 1))
-    line = f"{label} [{'█' * filled}{'·' * (20 - filled)}] {done}/{total} {rate:.1f}/s{left}"
+    left = "" if end or total is None else f", {clock(max(total - done, 0) / rate)} left"
+    line = f"{label} {_bar(done, total)} {rate:.1f}/s{left}"
     tail = end or ("" if sys.stderr.isatty() else "\n")
     print(f"\r{line:<78}" if sys.stderr.isatty() else line, end=tail, file=sys.stderr, flush=True)
+
+
+def _bar(done: int, total: int | None) -> str:
+    if total is None:
+        return str(done)
+    filled = min(20, round(20 * done / max(total, 1)))
+    return f"[{'█' * filled}{'·' * (20 - filled)}] {done}/{total}"

@@ -11,22 +11,29 @@ from tfpose.config import Evaluate
 from tfpose.metrics.nms import Nms
 from tfpose.predict import Predictor
 from tfpose.predict_images import ImagePredictor
+from tfpose.predict_labels import LabelPredictor
 from tfpose.predictions import load_predictor
 from tfpose.spec import PoseSpec
 
 OWN_WIDTH = -1
+# What there is to choose for networks that look at people in boxes.
+OF_BOXES = ("ensemble", "detections", "refine", "blur", "smooth", "score", "keypoint_threshold", "box_threshold", "nms")
 
 
-def predictor(network: Path, options: Evaluate) -> Predictor | ImagePredictor:
+def predictor(network: Path, options: Evaluate) -> Predictor | ImagePredictor | LabelPredictor:
     """The Predictor of a network, or of the mean of several, with the flip, the decoder and the scores asked for.
 
     ValueError names both where a network of `options.ensemble` sees other views or gives other maps than the first.
     """
+    if runners.specification(network).view == "labels":
+        return labels(network, options)
     first = load_predictor(network, flip=options.flip)
     if first.spec.view == "image":
         return whole(network, first, options)
     if (options.keypoints, options.boxes) != ("own", "own"):
         raise ValueError(f"evaluate.keypoints and .boxes: {network} looks at people in boxes; set both to own")
+    if (options.rule, options.assign) != ("own", "own"):
+        raise ValueError(f"evaluate.rule and .assign: {network} finds one person in each box; set both to own")
     if options.scales != (1.0,):
         raise ValueError(f"evaluate.scales: {list(options.scales)}, but {network} looks at people in boxes; set [1.0]")
     runs = [first.run]
@@ -45,26 +52,32 @@ def predictor(network: Path, options: Evaluate) -> Predictor | ImagePredictor:
 
 def whole(network: Path, first: ImagePredictor, options: Evaluate) -> ImagePredictor:
     """The predictor of a network of whole images; ValueError where the options are those of people in boxes."""
-    inert = (
-        "ensemble",
-        "detections",
-        "refine",
-        "blur",
-        "smooth",
-        "score",
-        "keypoint_threshold",
-        "box_threshold",
-        "nms",
-    )
-    for what in inert:
-        if getattr(options, what) != getattr(Evaluate(), what):
-            raise ValueError(f"evaluate.{what}: {network} finds people in whole images, without boxes; leave it out")
-    for what in ("keypoints", "boxes"):
-        if getattr(options, what) != "own" and not first.has_parts:
-            raise ValueError(f"evaluate.{what}: annotations, but {network} finds no boxes; set it to own")
+    _inert(options, OF_BOXES, f"{network} finds people in whole images, without boxes")
+    for what in ("keypoints", "boxes", "rule", "assign"):
+        if (found := getattr(options, what)) != "own" and not first.has_parts:
+            raise ValueError(f"evaluate.{what}: {found}, but {network} finds no boxes; set it to own")
     if options.scales != (1.0,) and runners.network_file(network).suffix != ".keras":
         raise ValueError(f"evaluate.scales: {network} has views of one size; take the run's network.keras, or [1.0]")
-    return replace(first, scales=options.scales)
+    changes = ruled(options) | ({"assign": ""} if options.assign == "max" else {})
+    return replace(first, scales=options.scales, spec=replace(first.spec, decoder=first.spec.decoder | changes))
+
+
+def labels(network: Path, options: Evaluate) -> LabelPredictor:
+    """The predictor of a network of labels; ValueError where the options are those of networks that see images."""
+    _inert(options, (*OF_BOXES, "scales", "keypoints", "boxes", "assign"), f"{network} sees labels alone")
+    spec, run = runners.load(network)
+    return LabelPredictor(replace(spec, decoder=spec.decoder | ruled(options)), run)
+
+
+def ruled(options: Evaluate) -> dict:
+    """What of a decoder is changed by the rule asked for."""
+    return {} if options.rule == "own" else {"rule": options.rule}
+
+
+def _inert(options: Evaluate, names: tuple[str, ...], why: str) -> None:
+    for name in names:
+        if getattr(options, name) != getattr(Evaluate(), name):
+            raise ValueError(f"evaluate.{name}: {why}; leave it out")
 
 
 def decoder(own: dict, options: Evaluate) -> dict:

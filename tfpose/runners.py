@@ -1,7 +1,7 @@
 """A path -> (specification, run): the same `run` whether Keras, a SavedModel or a LiteRT file is behind it.
 
 `run` takes views (N, H, W, 3) uint8 and returns {output name: (N, h, w, C) float32}. Of outputs named by stages,
-"heatmaps/0", "heatmaps/1" ..., the last comes back as "heatmaps".
+"heatmaps/0", "heatmaps/1" ..., the last comes back as "heatmaps". Networks of labels are for `label_runners`.
 """
 
 import os
@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from tfpose import label_runners
 from tfpose import spec as specs
 from tfpose.spec import PoseSpec
 
 Run = Callable[[np.ndarray], dict[str, np.ndarray]]
 SIGNATURE = "maps"
 # Of several .tflite files in a folder the smallest is run, as a device would.
-SMALLEST_FIRST = ("int8", "float16", "float32")
+SMALLEST_FIRST = ("int8", "dynamic", "float16", "float32", "int16")
 
 
 def load(path: Path, threads: int | None = None) -> tuple[PoseSpec, Run]:
@@ -24,13 +25,20 @@ def load(path: Path, threads: int | None = None) -> tuple[PoseSpec, Run]:
 
     `threads` is for LiteRT (all cores by default). ValueError where nothing can be run or a library is missing.
     """
-    path = Path(path)
-    file = network_file(path)
-    beside = [folder / "pose.json" for folder in (path, file, file.parent, file.parent.parent)]
-    spec = specs.load(next((p for p in beside if p.is_file()), file.parent / "pose.json"))
+    file, spec = network_file(Path(path)), specification(path)
+    if spec.view == "labels":
+        return spec, label_runners.load(file, spec.skeleton, last_stage, threads or os.cpu_count() or 1)
     if file.suffix == ".tflite":
         return spec, litert(file, threads)
     return spec, keras_file(file) if file.suffix == ".keras" else saved_model(file)
+
+
+def specification(path: Path) -> PoseSpec:
+    """What the pose.json beside a network says; ValueError where nothing can be run, or there is none."""
+    path = Path(path)
+    file = network_file(path)
+    beside = [folder / "pose.json" for folder in (path, file, file.parent, file.parent.parent)]
+    return specs.load(next((p for p in beside if p.is_file()), file.parent / "pose.json"))
 
 
 def network_file(path: Path) -> Path:
@@ -38,7 +46,7 @@ def network_file(path: Path) -> Path:
     if not path.exists():
         raise ValueError(f"{path}: no such file or folder")
     if path.is_file():
-        if path.suffix not in (".keras", ".tflite"):
+        if path.suffix not in (".keras", ".tflite", ".npz"):
             raise ValueError(f"{path}: expected a .keras or .tflite file, or a folder")
         return path
     for name in ("network.keras", "best.keras"):  # a run that has not ended has its best network only
@@ -46,11 +54,19 @@ def network_file(path: Path) -> Path:
             return path / name
     if (path / "saved_model.pb").is_file():
         return path
+    if found := newest(path):
+        return found
     if files := sorted(path.glob("*.tflite"), key=_rank):
         return files[0]
-    if (path / "saved_model" / "saved_model.pb").is_file():
-        return path / "saved_model"
+    if found := newest(path / "saved_model"):
+        return found
     raise ValueError(f"{path}: nothing to run; expected network.keras, a .tflite file or a SavedModel in it")
+
+
+def newest(folder: Path) -> Path | None:
+    """The SavedModel of the highest version in a folder with 1, 2 ... in it; None where there is none."""
+    versions = [file.parent for file in folder.glob("*/saved_model.pb") if file.parent.name.isdigit()]
+    return max(versions, key=lambda version: int(version.name), default=None)
 
 
 def keras_file(path: Path) -> Run:
@@ -110,6 +126,6 @@ def last_stage(outputs: dict) -> dict:
     return {stages[name][0] or name: outputs[name] for name in order}
 
 
-def _rank(path: Path) -> tuple[int, str]:
+def _rank(path: Path) -> tuple[bool, int, str]:
     ranks = [i for i, kind in enumerate(SMALLEST_FIRST) if kind in path.stem]
-    return min(ranks, default=len(SMALLEST_FIRST)), path.name
+    return path.stem not in SMALLEST_FIRST, min(ranks, default=len(SMALLEST_FIRST)), path.name

@@ -5,7 +5,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 
 @dataclass(frozen=True)
@@ -144,6 +143,8 @@ def skeleton(name: str) -> Skeleton:
     if name in SKELETONS:
         return SKELETONS[name]
     if Path(name).suffix in (".yaml", ".yml") and Path(name).is_file():
+        import yaml  # a device has no configurations, and no PyYAML
+
         return from_dict(yaml.safe_load(Path(name).read_text()))
     raise ValueError(f"skeleton: {name!r} is neither a YAML file nor one of {', '.join(SKELETONS)}")
 

@@ -1,7 +1,7 @@
 """PoseSpec: everything a network's user must know, kept beside it as `pose.json`."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from tfpose.skeleton import Skeleton, from_dict
@@ -28,9 +28,15 @@ class PoseSpec:
     versions: dict = field(default_factory=dict)
     calibration: dict = field(default_factory=dict)
 
+    def beside(self, folder: Path) -> "PoseSpec":
+        """The same where the file that the decoder reads, if any, lies in a folder."""
+        if not self.decoder.get("assign"):
+            return self
+        return replace(self, decoder=self.decoder | {"assign": str(folder / Path(self.decoder["assign"]).name)})
+
     def save(self, path: Path) -> None:
-        """Writes the specification as JSON."""
-        fields = asdict(self) | {"skeleton": self.skeleton.as_dict(), "format": FORMAT}
+        """Writes the specification as JSON; a file that the decoder reads is named as lying beside it."""
+        fields = asdict(self.beside(Path())) | {"skeleton": self.skeleton.as_dict(), "format": FORMAT}
         Path(path).write_text(json.dumps(fields, indent=1) + "\n")
 
 
@@ -48,6 +54,6 @@ def load(path: Path) -> PoseSpec:
     try:
         fields["skeleton"] = from_dict(fields["skeleton"])
         fields["size"] = tuple(fields["size"])
-        return PoseSpec(**fields)
+        return PoseSpec(**fields).beside(path.parent)
     except (TypeError, KeyError) as error:
         raise ValueError(f"{path}: {error}; write it again with `tfpose export`") from error

@@ -1,8 +1,11 @@
 """A view an image, with everybody in it: what a group of photos gives to a bottom-up system.
 
-In training a person is drawn by chance, and the view is cut around that one as if it were alone; the same affine maps
-the others, the places where nothing is known, and boxes and masks. In validation the view is the whole image.
+In training a person is drawn by chance, and the view is cut around that one as if it were alone, or the photo is as a
+whole; the same affine maps everybody, the places where nothing is known, boxes and masks. In validation the view is
+the whole image.
 """
+
+import copy
 
 import numpy as np
 import tensorflow as tf
@@ -38,6 +41,20 @@ class Images:
         keypoints, boxes = tf.gather(self.table.keypoints, centre), tf.gather(self.table.boxes, centre)
         draws = chance.draw(augment, keypoints, boxes, self.padding, self.skeleton, seed)
         return self._group(photos, centre, views.affines(draws, self.size), draws.mirror, draws.colour)
+
+    def whole(self, photos, augment, seed):
+        """A group in training, each photo (G,) as a whole before chance moves it."""
+        first = tf.gather(self.table.splits, photos)
+        sides = tf.cast(tf.gather(self.table.sizes, photos), tf.float32)[:, ::-1]
+        boxes = tf.concat([tf.zeros_like(sides), sides], axis=1)
+        draws = chance.draw(augment, tf.gather(self.table.keypoints, first), boxes, 1.0, self.skeleton, seed)
+        return self._group(photos, first, views.affines(draws, self.size), draws.mirror, draws.colour)
+
+    def of_size(self, size):
+        """The same, with views of another size."""
+        other = copy.copy(self)
+        other.size = size
+        return other
 
     def plain(self, photos):
         """A group without chance, in the order of the file: whole images."""

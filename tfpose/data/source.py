@@ -17,18 +17,23 @@ class Parts:
     validation: coco.Split
 
 
-def load_parts(data, skeleton: Skeleton, *, bodies: bool = False) -> Parts:
+def load_parts(data, skeleton: Skeleton, *, bodies: bool = False, photos: bool = True) -> Parts:
     """Both parts; every problem found is printed as one line on stderr, or refused, as `data.bad_records` says."""
-    return Parts(*(load_part(data, skeleton, part, bodies=bodies) for part in ("train", "validation")))
+    return Parts(*(load_part(data, skeleton, part, bodies=bodies, photos=photos) for part in ("train", "validation")))
 
 
-def load_part(data, skeleton: Skeleton, part: str, *, bodies: bool = False) -> coco.Split:
+def load_part(data, skeleton: Skeleton, part: str, *, bodies: bool = False, photos: bool = True) -> coco.Split:
     """One part, "train" or "validation"; the synthetic data set is written first where it is not there yet.
 
-    `bodies` keeps the persons' segmentations; ValueError where the format has none.
+    `bodies` keeps the persons' segmentations; without `photos` labels are read alone, and images may be anywhere.
+    ValueError where the format has no such thing.
     """
     annotations, images = locate(data, part)
-    if images is None:
+    if not photos:
+        if data.format == "mpii":
+            raise ValueError("data.format: mpii has no boxes around persons, which this system learns from; use coco")
+        images = None
+    elif images is None:
         raise ValueError(
             f"data.{part}.images: missing; name the folder of the photos, as in data.{part}.images=photos/"
         )

@@ -39,6 +39,13 @@ def decoded(codes, anchors) -> np.ndarray:
     return np.concatenate([low, anchors[:, 2:] + moves[:, 2:] - moves[:, :2]], axis=1)
 
 
+def coded(boxes, anchors) -> np.ndarray:
+    """The codes (N, 4) of boxes (N, 4) from anchors (N, 4): the inverse of `decoded`."""
+    unit = STD * anchors[:, 2:]
+    low = (boxes[:, :2] - anchors[:, :2]) / unit
+    return np.concatenate([low, low + (boxes[:, 2:] - anchors[:, 2:]) / unit], axis=1)
+
+
 def clipped(boxes, size) -> np.ndarray:
     """The parts of boxes (N, 4) inside a view of `size` (height, width); of no width or height where there is none."""
     limits = np.array(size[::-1], np.float32)

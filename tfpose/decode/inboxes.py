@@ -5,13 +5,13 @@ where keypoints are, and a rule gives each box the keypoints that are its person
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from tfpose import anchors, geometry
 from tfpose import poses as people
-from tfpose.decode import assign, boxes, maxima, prn
+from tfpose.decode import assign, boxes, maxima, owners, prn
 from tfpose.poses import Poses
 from tfpose.skeleton import Skeleton
 
@@ -24,7 +24,8 @@ class InBoxes:
 
     A peak is above `threshold`, and at most the `most` best of a keypoint are looked at; a box scores `score` at least,
     and two have at most `overlap` (intersection over union) in common. A box looks at the peaks in itself enlarged by
-    `margin` of its size on each side; `rule`, one of `assign.RULES`, says which of them it gets.
+    `margin` of its size on each side; `rule`, one of `assign.RULES`, says which of them it gets. They are worth what
+    they score, or what the network in the file `assign` says (`owners.load`), which has a margin of its own.
     """
 
     skeleton: Skeleton
@@ -35,6 +36,7 @@ class InBoxes:
     overlap: float = 0.3
     margin: float = 0.21
     rule: str = "assigned"
+    assign: str = ""
 
     def __post_init__(self):
         if self.rule not in assign.RULES:
@@ -44,6 +46,11 @@ class InBoxes:
                 raise ValueError(f"decoder: {name} {getattr(self, name)}; it must be at least 0 and less than 1")
         if self.margin < 0 or min(self.stride, self.most) < 1:
             raise ValueError("decoder: margin must be at least 0, stride and most at least 1")
+        assert not self.assign or self._network  # a file that is missing fails here, before any image
+
+    @cached_property
+    def _network(self) -> tuple:
+        return owners.load(self.assign, self.skeleton)
 
     def __call__(self, outputs: dict) -> list[Poses]:
         """Each view's people in its pixels, best first.
@@ -91,7 +98,7 @@ class InBoxes:
         if not len(found):
             return people.empty(self.skeleton.count)
         kinds = candidates[:, 0].astype(int)
-        worth = prn.max_scores(candidates, found, self.margin)
+        worth = self.worth(candidates, found)
         chosen = assign.RULES[self.rule](worth, kinds, self.skeleton.count)
         known = (chosen >= 0)[..., None]
         keypoints = np.where(known, candidates[np.maximum(chosen, 0), 1:], 0) if len(kinds) else _none(chosen)
@@ -101,6 +108,13 @@ class InBoxes:
         order = order[known.any(axis=(1, 2))[order]]
         values = (keypoints, total, found)
         return Poses(*(v[order].astype(np.float32) for v in values))
+
+    def worth(self, candidates: np.ndarray, found: np.ndarray) -> np.ndarray:
+        """What a candidate (N, 4) is worth to a box (B, 4), as (B, N): its score, or what the network makes of it."""
+        if not self.assign or not len(candidates):
+            return prn.max_scores(candidates, found, self.margin)
+        asked, network = self._network
+        return asked.worth(network(asked.inputs(candidates, found)), candidates, found)
 
     def mask(self, heatmaps: np.ndarray) -> np.ndarray:
         """Where persons are, (h, w) bool in cells, of heatmaps (h, w, K + 1)."""

@@ -1,10 +1,14 @@
-"""Maps -> maps before they are decoded: of a mirrored view turned back, of several scales averaged, on a finer grid."""
+"""Outputs -> outputs before they are decoded: of a mirrored view turned back, of scales together, finer maps."""
 
 import numpy as np
 
 from tfpose import anchors, geometry
+from tfpose.decode import boxes
 from tfpose.geometry import Affine
+from tfpose.poses import mapped_boxes
 from tfpose.skeleton import Skeleton
+
+NOBODY = -100.0  # a logit whose sigmoid is 0 in float32
 
 
 def unmirrored(outputs: dict[str, np.ndarray], skeleton: Skeleton, size: tuple[int, int] = ()) -> dict[str, np.ndarray]:
@@ -13,7 +17,7 @@ def unmirrored(outputs: dict[str, np.ndarray], skeleton: Skeleton, size: tuple[i
     {"heatmaps": (..., h, w, K + 1), "pafs": (..., h, w, 2L), "boxes": (..., A, 4), "scores": (..., A, 1)}, those that
     there are; the anchors of boxes are those of a view of `size` (height, width). Columns are reversed, left and right
     exchanged; fields point the other way in x, and in full where the mirrored limb runs the other way. ValueError where
-    a limb or an anchor has no mirror image.
+    a limb has no mirror image; an anchor that has none says what the nearest to it says.
     """
     result = {}
     if "heatmaps" in outputs:
@@ -21,10 +25,10 @@ def unmirrored(outputs: dict[str, np.ndarray], skeleton: Skeleton, size: tuple[i
     if "pafs" in outputs:
         result["pafs"] = _unmirrored_fields(outputs["pafs"], skeleton)
     if "boxes" in outputs:
-        mirror = anchors.mirrored(size)
+        mirror, shifts = anchors.mirrored(size)
         # The left corner's way from its anchor is the right one's, turned.
         codes = outputs["boxes"][..., mirror, :][..., [2, 1, 0, 3]]
-        result["boxes"] = codes * np.array([-1, 1, -1, 1], codes.dtype)
+        result["boxes"] = codes * np.array([-1, 1, -1, 1], codes.dtype) + shifts[:, None] * np.float32([1, 0, 1, 0])
         result["scores"] = outputs["scores"][..., mirror, :]
     return result
 
@@ -37,16 +41,32 @@ def _unmirrored_fields(pafs: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 
 def averaged(found: list[dict], affines: list[Affine], grid: tuple[int, int]) -> dict[str, np.ndarray]:
-    """The mean of several outputs {name: (h, w, C)}, float32, on one grid (height, width).
+    """The mean of the maps {name: (h, w, C)} in several outputs, float32, on one grid (height, width).
 
-    What is no map comes from the one whose cells are these, or most nearly. `affines` bring cells of that grid to cells
-    of each output: they scale and shift, or fields would point wrong. Maps are read bilinearly, up to a cell beyond
-    their edge as at the edge.
+    `affines` bring cells of that grid to cells of each output: they scale and shift, or fields would point wrong. Maps
+    are read bilinearly, up to a cell beyond their edge as at the edge.
     """
     assert len(found) == len(affines) > 0, (len(found), len(affines))
-    plain = found[int(np.argmin([abs(np.log(a.magnification)) for a in affines]))]
-    spatial = [name for name in plain if plain[name].ndim == 3]
-    return plain | {n: _mean([_resampled(maps[n], a, grid) for maps, a in zip(found, affines)]) for n in spatial}
+    spatial = [name for name in found[0] if found[0][name].ndim == 3]
+    return {n: _mean([_resampled(maps[n], a, grid) for maps, a in zip(found, affines)]) for n in spatial}
+
+
+def pooled(
+    found: list[dict], sizes: list[tuple], affines: list[Affine], size: tuple[int, int]
+) -> dict[str, np.ndarray]:
+    """The best of several outputs' boxes, {"boxes": (A, 4), "scores": (A, 1)} float32, as many as one view has anchors.
+
+    They are written from the anchors of a view of `size` (height, width), one each, whatever anchors they came from:
+    codes can say any box. `sizes` are those of the outputs' views, `affines` bring pixels of these to that view's.
+    """
+    each = [boxes.decoded(o["boxes"], anchors.anchors(s)) for o, s in zip(found, sizes, strict=True)]
+    everybody = np.concatenate([mapped_boxes(some, affine) for some, affine in zip(each, affines, strict=True)])
+    logits = np.concatenate([o["scores"] for o in found])
+    places = anchors.anchors(size)
+    best = boxes.ranked(everybody, logits[:, 0])[: len(places)]
+    codes = boxes.coded(everybody[best], places[: len(best)]).astype(np.float32)
+    free = (0, len(places) - len(best)), (0, 0)  # smaller views have fewer anchors
+    return {"boxes": np.pad(codes, free), "scores": np.pad(logits[best], free, constant_values=NOBODY)}
 
 
 def _mean(maps: list[np.ndarray]) -> np.ndarray:

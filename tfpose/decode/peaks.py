@@ -82,15 +82,15 @@ def smoothed(heatmaps: np.ndarray, width: int) -> np.ndarray:
 
     Its deviation is the one that OpenCV takes for that width, as RSN's and CPN's authors do before they look for peaks.
     """
-    down, across = (_band(side, width // 2).astype(heatmaps.dtype) for side in heatmaps.shape[1:3])
+    down, across = (band(side, width // 2).astype(heatmaps.dtype) for side in heatmaps.shape[1:3])
     count, height, columns, channels = heatmaps.shape
     rows = down @ heatmaps.reshape(count, height, columns * channels)
     return across @ rows.reshape(heatmaps.shape)
 
 
 @functools.cache
-def _band(side: int, radius: int) -> np.ndarray:
-    # Row i gathers the cells around i.
+def band(side: int, radius: int) -> np.ndarray:
+    """The matrix (side, side) that smooths `side` cells by a Gaussian over 2 * radius + 1: row i gathers around i."""
     weights = _gaussian(radius)
     rows = np.zeros((side, side + 2 * radius))
     for i in range(side):

@@ -1,4 +1,4 @@
-"""What the Pose Residual Network, or one of the two baselines it is measured against, says of boxes -> scores.
+"""What the Pose Residual Network sees; what it, or one of the two baselines it is measured against, says -> scores.
 
 Scores (B, N) of boxes for candidates are for the rules of `assign`; the places (B, N, 2) are `assign.places`.
 """
@@ -7,7 +7,34 @@ import numpy as np
 
 from tfpose.decode import assign
 
+INPUT_SIGMA = 1.0  # cells: the network's public code
+REACH = 4.0  # standard deviations after which a bell is cut: scikit-image's
 WINDOW = 15  # cells, the side of the window whose sum is a score: the network's public code
+
+
+def inputs(candidates, boxes, grid: tuple[int, int], margin: float, count: int) -> np.ndarray:
+    """The maps (B, h, w, count) float32 of the candidates inside each enlarged box, blurred by one cell."""
+    where = assign.places(candidates, boxes, margin)
+    box, candidate = np.nonzero(assign.inside(where))
+    x, y = (where[box, candidate] * grid[::-1]).astype(int).T
+    kinds, scores = candidates[candidate, 0].astype(int), candidates[candidate, 3].astype(np.float32)
+    cells = np.zeros((len(where), *grid, count), np.float32)
+    np.maximum.at(cells, (box, y, x, kinds), scores)
+    down, across = (bells(side, INPUT_SIGMA) for side in grid)
+    rows = (down @ cells.reshape(len(cells), grid[0], -1)).reshape(cells.shape)
+    return across @ rows
+
+
+def bells(side: int, sigma: float) -> np.ndarray:
+    """Row and column c: the bell of cell c of `side`, with a sum of 1 before the border cuts it: (side, side) float32.
+
+    What lies beyond the border is lost, as with scikit-image's "constant".
+    """
+    span = np.arange(side)
+    apart = np.abs(span[:, None] - span)
+    radius = int(REACH * sigma + 0.5)
+    total = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2).sum()
+    return (np.exp(-0.5 * (apart / sigma) ** 2) * (apart <= radius) / total).astype(np.float32)
 
 
 def windows(maps, kinds, places, side: int = WINDOW) -> np.ndarray:

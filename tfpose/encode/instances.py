@@ -1,14 +1,14 @@
-"""Candidate keypoints of an image and boxes -> the maps that the Pose Residual Network sees, and those it is to return.
+"""Candidate keypoints of an image and boxes -> what the networks see that say whose they are, and what they are taught.
 
 TensorFlow ops. Candidates are (..., N, 4): kind, x, y, score, of which a score of 0 marks a row that is not used;
-boxes (..., B, 4) have their edges on pixel corners.
+boxes (..., B, 4) have their edges on pixel corners, and no area where there is nobody.
 """
 
-import numpy as np
 import tensorflow as tf
 
-INPUT_SIGMA, TARGET_SIGMA = 1.0, 2.0  # cells: the public code of the Pose Residual Network
-REACH = 4.0  # standard deviations after which a bell is cut: scikit-image's
+from tfpose.decode.prn import INPUT_SIGMA, bells
+
+TARGET_SIGMA = 2.0  # cells: the public code of the Pose Residual Network
 
 
 def enlarged(boxes, margin):
@@ -33,6 +33,28 @@ def targets(keypoints, boxes, grid, margin):
     return _blurred(maps, TARGET_SIGMA)[..., 0, :, :, :]
 
 
+def seen(candidates, boxes, margin, keypoints) -> dict:
+    """What `models.assignment` sees of candidates (B, N, 4) and boxes (B, P, 4): zeros for rows that are not used."""
+    frames = enlarged(boxes, margin)[:, :, None]
+    places = (candidates[:, None, :, 1:3] + 0.5 - frames[..., :2]) / tf.maximum(frames[..., 2:], 1e-6)  # B,P,N,2
+    used, somebody = candidates[..., 3] > 0, tf.reduce_min(boxes[..., 2:], axis=-1) > 0
+    there = somebody[:, :, None] & used[:, None]
+    inside = there & tf.reduce_all((places >= 0) & (places < 1), axis=-1)
+    shapes = tf.math.log(tf.maximum(boxes[..., 3:], 1) / tf.maximum(boxes[..., 2:3], 1))
+    return {
+        "places": tf.where(there[..., None], tf.clip_by_value(places, 0, 1), 0.0),
+        "kinds": tf.where(used[..., None], tf.one_hot(tf.cast(candidates[..., 0], tf.int32), keypoints), 0.0),
+        "inside": tf.cast(inside, tf.float32),
+        "shapes": tf.where(somebody[..., None], shapes, 0.0),
+    }
+
+
+def owned(owners, inside):
+    """1 where a candidate inside a box is the box's own, (B, P, N) float32; owners (B, N) are boxes, -1 for nobody."""
+    mine = owners[:, None] == tf.range(tf.shape(inside)[1], dtype=owners.dtype)[:, None]
+    return tf.cast(mine, tf.float32) * inside
+
+
 def _cells(candidates, boxes, grid, keypoints):
     """The largest score in each cell, (..., B, h, w, keypoints)."""
     size = tf.constant(grid[::-1], tf.float32)
@@ -51,14 +73,5 @@ def _cells(candidates, boxes, grid, keypoints):
 
 
 def _blurred(maps, sigma):
-    down, across = (tf.constant(_bells(side, sigma)) for side in maps.shape[-3:-1])
+    down, across = (tf.constant(bells(side, sigma)) for side in maps.shape[-3:-1])
     return tf.einsum("ay,...yxk,xb->...abk", down, maps, across)
-
-
-def _bells(side, sigma):
-    # Row and column c: the bell of cell c. What lies beyond the border is lost, as with scikit-image's "constant".
-    span = np.arange(side)
-    apart = np.abs(span[:, None] - span)
-    radius = int(REACH * sigma + 0.5)
-    total = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2).sum()
-    return (np.exp(-0.5 * (apart / sigma) ** 2) * (apart <= radius) / total).astype(np.float32)

@@ -12,11 +12,11 @@ import tensorflow as tf
 
 from tfpose import geometry
 from tfpose.decode.limbs import SHORT, SHORTEST, WEIGHT, middle
-from tfpose.decode.maxima import FLOOR, LIMIT
 from tfpose.decode.pafs import RELAXED, Pafs
+from tfpose.export.in_graph_peaks import peaks
 
-FLATTEST = -1e-6  # the curve of a top that is none
 NOWHERE = -1e9  # the rank of a limb that is none
+FEW = (8, 16)  # peaks of a keypoint: all that most photos have, of which pairs are soon looked at
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class InGraph:
     decoder: Pafs
     people: int = 20
     peaks: int = 32
-    limbs: int = 512
+    limbs: int = 1024
 
     def __post_init__(self):
         if self.decoder.sampling != "nearest" or self.decoder.upsample != 1:
@@ -42,34 +42,30 @@ class InGraph:
             raise ValueError(f"in_graph: {self.peaks} peaks, but the decoder takes {self.decoder.most}; lower them")
 
     def __call__(self, outputs: dict) -> dict:
-        heatmaps, pafs = outputs["heatmaps"][0], outputs["pafs"][0]
-        points, values = self._peaks(heatmaps)  # (K, M, 2), (K, M)
+        pafs = tf.reshape(outputs["pafs"], outputs["pafs"].shape[1:])
+        points, values = peaks(outputs["heatmaps"], self.decoder.threshold, self.peaks)  # (K, M, 2), (K, M)
         starts, ends, scores = self._limbs(pafs, points, values)  # (C,) each
         owners, bodies = self._assembled(tf.reshape(values, [-1]), starts, ends, scores)  # (K * M,), (W,)
         return self._poses(points, values, owners, bodies)
 
-    def _peaks(self, heatmaps):
-        """The best M peaks of each keypoint in cells, and their values; 0 where there is none."""
-        height, width, channels = heatmaps.shape
-        maps = tf.transpose(heatmaps[..., : channels - 1], [2, 0, 1])  # (K, h, w)
-        peaks = tf.where(_maxima(maps) & (maps > self.decoder.threshold), maps, 0.0)
-        values, cells = tf.math.top_k(tf.reshape(peaks, [channels - 1, -1]), self.peaks)
-        x, y = cells % width, cells // width
-        # Around the nearest cell that has all its neighbours, as in NumPy.
-        middle_x, middle_y = tf.clip_by_value(x, 1, width - 2), tf.clip_by_value(y, 1, height - 2)
-        flat, kinds = tf.reshape(maps, [-1]), tf.range(channels - 1)[:, None]
-        middle = (kinds * height + middle_y) * width + middle_x
-
-        def top(cell, around, step):
-            low, centre, high = (tf.math.log(tf.maximum(tf.gather(flat, middle + s), FLOOR)) for s in (-step, 0, step))
-            offset = (low - high) / (2 * tf.minimum(low + high - 2 * centre, FLATTEST))
-            offset += tf.cast(around - cell, tf.float32)
-            return tf.cast(cell, tf.float32) + tf.clip_by_value(offset, -LIMIT, LIMIT)
-
-        return tf.stack([top(x, middle_x, 1), top(y, middle_y, width)], axis=-1), values
-
     def _limbs(self, pafs, points, values):
+        """What `_among` finds of the M peaks, at little cost where there are few of every keypoint."""
+        few = [most for most in FEW if most < self.peaks and len(self.decoder.skeleton.pairs) * most**2 >= self.limbs]
+
+        def among(most):
+            return self._among(pafs, points[:, :most], values[:, :most])
+
+        def found(left):
+            if not left:
+                return among(self.peaks)
+            # Sorted best first: where the next has no value, there is none after it.
+            return tf.cond(tf.reduce_any(values[:, left[0]] > 0), lambda: found(left[1:]), lambda: among(left[0]))
+
+        return found(few)
+
+    def _among(self, pafs, points, values):
         """The best C pairs of peaks, as their places among all K * M, and their scores; -1 where there is none."""
+        most = points.shape[1]
         decoder, pairs = self.decoder, self.decoder.skeleton.pairs
         height, width, channels = pafs.shape
         inside = tf.clip_by_value(points, 0.0, tf.constant([width - 1.0, height - 1.0]))
@@ -89,8 +85,8 @@ class InGraph:
         good = (scores > self._least) & (tf.reduce_min(forward[..., inner], axis=-1) > 0) & (first > 0) & (second > 0)
         rank = scores + WEIGHT * (first + second) - length * (SHORT / max(height, width))
         rank = tf.where(good, rank, NOWHERE)
-        rank, chosen = tf.math.top_k(tf.reshape(rank, [-1]), min(self.limbs, len(pairs) * self.peaks**2))
-        limb, start, end = chosen // self.peaks**2, chosen // self.peaks % self.peaks, chosen % self.peaks
+        rank, chosen = tf.math.top_k(tf.reshape(rank, [-1]), min(self.limbs, len(pairs) * most**2))
+        limb, start, end = chosen // most**2, chosen // most % most, chosen % most
         starts = tf.gather(pairs[:, 0].astype(np.int32), limb) * self.peaks + start
         ends = tf.gather(pairs[:, 1].astype(np.int32), limb) * self.peaks + end
         return starts, ends, tf.where(rank > NOWHERE, tf.gather(tf.reshape(scores, [-1]), chosen), -1.0)
@@ -168,14 +164,3 @@ class InGraph:
         keypoints = tf.reduce_sum(mine[..., None] * told, axis=2)  # (P, K, 3)
         count = tf.reduce_sum(tf.cast(there, tf.int32))
         return {"keypoints": keypoints[None], "scores": scores[None], "count": count[None]}
-
-
-def _maxima(maps):
-    """True in the cells (K, h, w) not below any of their eight neighbours; of two that are equal, in the first."""
-    height, width = maps.shape[1:]
-    around = tf.pad(maps, [[0, 0], [1, 1], [1, 1]], constant_values=-1.0)
-    top = tf.ones_like(maps, tf.bool)
-    for dy, dx in ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)):
-        other = around[:, 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-        top &= (maps > other) if (dy, dx) < (0, 0) else (maps >= other)
-    return top

@@ -3,12 +3,14 @@
 Every operation is one that LiteRT has built in. In shapes A is the number of anchors, N that of the boxes asked for.
 """
 
+import math
+
 import tensorflow as tf
 
 from tfpose.anchors import STD
 from tfpose.decode.boxes import CANDIDATES, OVERLAP, SCORE
 
-NOBODY = -1e9  # the rank of an anchor that is not looked at
+NOBODY = -1e9  # the rank of an anchor that is nobody's
 
 
 def detections(codes, logits, anchors, size, *, most, score=SCORE, overlap=OVERLAP) -> tuple:
@@ -17,34 +19,47 @@ def detections(codes, logits, anchors, size, *, most, score=SCORE, overlap=OVERL
     N is `most`; from the count on boxes and scores are zeros. `size` (height, width) is the view's, `anchors` (A, 4)
     those of that size; the rules are those of `decode.boxes.detections`.
     """
-    corners = _corners(codes, anchors, size)  # (A, 4)
-    there = tf.reduce_min(corners[:, 2:] - corners[:, :2], axis=1) > 0
-    ranks = tf.where(there, logits[:, 0], NOBODY)
-    ranks, best = tf.math.top_k(ranks, min(CANDIDATES, len(anchors)))
-    corners = tf.gather(corners, best)
-    threshold = tf.maximum(tf.math.log(score / (1 - score)), NOBODY)
-    # A fixed number of places, filled with the first candidate where fewer boxes stay.
+    ranks, best = tf.math.top_k(logits[:, 0], min(CANDIDATES, len(anchors)))
+    boxes = _boxes(tf.gather(codes, best), tf.gather(tf.constant(anchors), best), size)
+    there = (tf.reduce_min(boxes[:, 2:], axis=1) > 0) & (ranks > _logit(score))
+    order = _ranked(boxes, tf.where(there, ranks, NOBODY))
+    boxes, ranks, there = (tf.gather(values, order) for values in (boxes, ranks, there))
+    places = tf.range(len(anchors[:CANDIDATES]), dtype=tf.float32)
+    # Places instead of scores: of two that are equal the operation would take either.
     stay, count = tf.raw_ops.NonMaxSuppressionV4(
-        boxes=corners,
-        scores=ranks,
+        boxes=tf.concat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1),
+        scores=tf.where(there, -places, NOBODY),
         max_output_size=most,
         iou_threshold=overlap,
-        score_threshold=threshold,
+        score_threshold=NOBODY / 2,
         pad_to_max_output_size=True,
     )
+    # A fixed number of places, filled with the first candidate where fewer boxes stay.
     known = tf.cast(tf.range(most) < count, tf.float32)
-    corners, scores = tf.gather(corners, stay), tf.sigmoid(tf.gather(ranks, stay))
-    boxes = tf.concat([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-    return boxes * known[:, None], scores * known, count
+    return tf.gather(boxes, stay) * known[:, None], tf.sigmoid(tf.gather(ranks, stay)) * known, count
 
 
-def _corners(codes, anchors, size):
-    # Left, top, right, bottom: to the operation that chooses, x and y are alike.
+def _logit(score: float) -> float:
+    return math.log(score / (1 - score)) if score > 0 else NOBODY / 2
+
+
+def _boxes(codes, anchors, size):
+    """The boxes (C, 4) of codes and anchors (C, 4), cut to the view: bit for bit those of NumPy, so that ties stay."""
     unit = STD * anchors[:, 2:]
+    start, end = unit * codes[:, :2], unit * codes[:, 2:]
     limits = tf.constant(size[::-1], tf.float32)
-    low = anchors[:, :2] + unit * codes[:, :2]
-    high = anchors[:, :2] + anchors[:, 2:] + unit * codes[:, 2:]
-    return tf.concat([tf.clip_by_value(edge, 0.0, limits) for edge in (low, high)], axis=1)
+    low = anchors[:, :2] + start
+    high = low + (anchors[:, 2:] + end - start)
+    low = tf.clip_by_value(low, 0.0, limits)
+    return tf.concat([low, tf.minimum(tf.maximum(high, low), limits) - low], axis=1)
+
+
+def _ranked(boxes, ranks):
+    """The order (C,) of boxes (C, 4) by rank, of equal ranks by the box: sorted by one key after the other."""
+    order = tf.range(ranks.shape[0])
+    for key in (*(-boxes[:, i] for i in range(4)), ranks):
+        order = tf.gather(order, tf.math.top_k(tf.gather(key, order), ranks.shape[0]).indices)
+    return order
 
 
 def crops(maps, boxes, grid, stride):

@@ -1,5 +1,6 @@
 """SavedModel: the deployed network as a folder that TensorFlow runs without Keras, with named inputs and outputs."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -7,14 +8,6 @@ import tensorflow as tf
 from keras import layers
 
 INPUT = "images"
-
-
-def save(network: keras.Model, folder: Path | str) -> None:
-    """Writes the network with the signature "maps", which is "serving_default" too.
-
-    It takes `images` (N, H, W, 3) uint8 for any N and returns the network's named outputs, float32.
-    """
-    write(frozen(network, batch=None, dtype="uint8"), Path(folder))
 
 
 def frozen(network: keras.Model, *, batch: int | None, dtype: str) -> keras.Model:
@@ -32,8 +25,12 @@ def frozen(network: keras.Model, *, batch: int | None, dtype: str) -> keras.Mode
     return copy
 
 
-def write(network: keras.Model, folder: Path | str) -> None:
-    """Writes a frozen network as it is; its input's batch is the signature's."""
+def write(network: keras.Model, folder: Path | str, signatures: Callable[[Callable], dict] | None = None) -> None:
+    """Writes a frozen network with the signature "maps": `images` (N, H, W, 3) -> its named outputs, float32.
+
+    N is the batch of the network's input. `signatures` takes the function of "maps" and gives {name: tf.function} of
+    what else there is; without it "serving_default" is "maps" too.
+    """
     images = network.inputs[0]
 
     @tf.function(input_signature=[tf.TensorSpec(images.shape, images.dtype, name=INPUT)])
@@ -44,8 +41,9 @@ def write(network: keras.Model, folder: Path | str) -> None:
     # Not keras.export.ExportArchive: it writes every weight twice (Keras 3.15).
     module = tf.Module()
     module.weights = [variable.value for variable in network.variables]
-    signatures = dict.fromkeys(("maps", "serving_default"), maps.get_concrete_function())
-    tf.saved_model.save(module, str(folder), signatures)
+    functions = {"maps": maps} | (signatures(maps) if signatures else {"serving_default": maps})
+    found = {name: function.get_concrete_function() for name, function in functions.items()}
+    tf.saved_model.save(module, str(folder), found)
 
 
 def _float32(layer: keras.Operation) -> keras.Operation:

@@ -17,19 +17,20 @@ MASKED = -1e4  # the logit of a candidate outside the box: no sum brings it back
 POWERS = 6  # 1, x, y, x², xy, y²
 
 
-def assignment(*, keypoints=17, grid=(9, 6), nodes=768, bells=4, passes=3):
+def assignment(*, keypoints=17, grid=(9, 6), nodes=768, bells=4, passes=3, people=None, candidates=None):
     """Return the network that says who owns which candidate; its inputs and outputs are dicts, all float32.
 
     In: "places" (B, P, N, 2), fractions of the enlarged boxes' sides; "kinds" (B, N, K), one-hot, zeros in rows that
     are not used; "inside" (B, P, N), 1 where a box may have a candidate; "shapes" (B, P, 1), logarithms of height over
     width. Out, for each pass i: "boxes/i" (B, P, N), a candidate's logits over the boxes, nobody's being 0, and
     "candidates/i" (B, P, N), a box's logits over the candidates of one kind, none's being 0. The last pass counts.
+    P is `people`, N `candidates`; None for any number.
     """
     inputs = {
-        "places": keras.Input((None, None, 2), name="places"),
-        "kinds": keras.Input((None, keypoints), name="kinds"),
-        "inside": keras.Input((None, None), name="inside"),
-        "shapes": keras.Input((None, 1), name="shapes"),
+        "places": keras.Input((people, candidates, 2), name="places"),
+        "kinds": keras.Input((candidates, keypoints), name="kinds"),
+        "inside": keras.Input((people, candidates), name="inside"),
+        "shapes": keras.Input((people, 1), name="shapes"),
     }
     kinds, inside = inputs["kinds"], inputs["inside"]
     hidden = [layers.Dense(nodes, activation="relu", name=f"hidden{i}") for i in (1, 2)]

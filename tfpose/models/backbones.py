@@ -4,11 +4,9 @@ ResNets are keras.applications' own, so that their published weights fit; "dilat
 its 3x3 convolutions instead (Chen et al. 2018, DeepLab). "light" is for CPUs and devices and has no published weights.
 """
 
-from pathlib import Path
-
 import keras
 
-from tfpose.models import blocks
+from tfpose.models import blocks, published
 from tfpose.models.mobilenet import separable
 
 RESNETS = {"resnet50": "ResNet50", "resnet101": "ResNet101"}
@@ -18,9 +16,7 @@ BACKBONES = (*RESNETS, *(name + DILATED for name in RESNETS), "light")
 DEPTHS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
 STRIDES = (4, 8, 16, 32)
 FIRST = "conv1_conv"
-# The published weights are for 0..255 less these, in the order blue, green, red (Caffe's preprocessing of ImageNet).
-CAFFE_MEAN = (123.68, 116.779, 103.939)
-FILES = (".h5", ".keras")
+OPTION = "system.backbone_weights"
 
 LIGHT = (32, 64, 128, 192)  # channels of the levels
 LIGHT_DEPTH = 3  # separable convolutions of a level, from stride 16 on
@@ -78,72 +74,25 @@ def _spread(layer):
 def load(network, backbone: str, weights: str) -> None:
     """Give the trunk of `network` published weights: "imagenet" (Keras downloads them) or the path of such a file.
 
-    The file is one of keras.applications' ResNet50 or ResNet101: .h5, .weights.h5 or .keras, with its classifier or
-    without. Raises ValueError where the backbone has none, where the download fails, and where the file cannot be read
-    or lacks a layer.
+    The file is one of keras.applications' ResNet50 or ResNet101. Raises ValueError where the backbone has none, and as
+    `published.network`.
     """
     name = RESNETS.get(backbone.removesuffix(DILATED))
     if name is None:
-        raise ValueError(f"system.backbone_weights: {weights}, but {backbone} has none; set it to none")
-    source = _imagenet(name) if weights == "imagenet" else _file(Path(weights), name)
-    for layer in source.layers:
-        if layer.weights and layer.name.startswith("conv"):
-            values = layer.get_weights()
-            network.get_layer(layer.name).set_weights(folded(*values) if layer.name == FIRST else values)
+        raise ValueError(f"{OPTION}: {weights}, but {backbone} has none; set it to none")
+    trunk = [layer for layer in network.layers if layer.weights and layer.name.startswith("conv")]
+
+    def like():
+        return getattr(keras.applications, name)(include_top=False, weights=None)
+
+    source = published.network(weights, name, like, [layer.name for layer in trunk], OPTION)
+    for layer in trunk:
+        values = source.get_layer(layer.name).get_weights()
+        layer.set_weights(folded(*values) if layer.name == FIRST else values)
 
 
 def folded(kernel, bias):
-    """Return a first convolution's kernel (h, w, RGB, n) and bias for `blocks.normalise`, from those for BGR less mean.
-
-    It gives the same values, but where it looks over the border: zeros there are two means, half a grey level apart.
-    """
-    kernel = kernel[:, :, ::-1]
-    shifts = [255 * ours - caffe for ours, caffe in zip(blocks.IMAGENET_MEAN, CAFFE_MEAN)]
-    moved = sum(shift * kernel[:, :, c].sum(axis=(0, 1)) for c, shift in enumerate(shifts))
-    return kernel * [[255 * std] for std in blocks.IMAGENET_STD], bias + moved
-
-
-def _imagenet(name: str):
-    try:
-        return getattr(keras.applications, name)(include_top=False, weights="imagenet")
-    except Exception as error:  # Keras gives a failed download no type of its own
-        raise ValueError(
-            f"system.backbone_weights: imagenet, but Keras could not download {name} ({error}); set it to none, or to "
-            f"the path of a {name} file of keras.applications"
-        ) from error
-
-
-def _file(path: Path, name: str):
-    if path.suffix not in FILES or not path.is_file():
-        found = "no such file" if path.suffix in FILES else f"a {path.suffix or 'path without suffix'}"
-        raise ValueError(
-            f"system.backbone_weights: {path}: {found}; expected imagenet, none, or an .h5 or .keras file of {name}"
-        )
-    expected = getattr(keras.applications, name)(include_top=False, weights=None)
-    try:
-        network = _read(path, expected)
-        there = {layer.name for layer in network.layers if layer.weights and _filled(layer)}
-    except Exception as error:  # h5py, zipfile and Keras each have their own types
-        raise ValueError(f"system.backbone_weights: {path}: not a file of {name}'s weights ({error})") from error
-    if missing := [layer.name for layer in expected.layers if layer.weights and layer.name not in there]:
-        raise ValueError(
-            f"system.backbone_weights: {path}: found no weights of {len(missing)} layers, {missing[0]} the first; "
-            f"expected those of keras.applications.{name}, under their names there"
-        )
-    return network
-
-
-def _read(path: Path, network):
-    if path.suffix == ".keras":
-        return keras.saving.load_model(path, compile=False)
-    for weight in network.weights:  # zeros show what the file does not have
-        weight.assign(keras.ops.zeros_like(weight))
-    if path.name.endswith(".weights.h5"):
-        network.load_weights(path)
-    else:
-        network.load_weights(path, by_name=True)
-    return network
-
-
-def _filled(layer) -> bool:
-    return any(keras.ops.any(weight) for weight in layer.weights)
+    """Return a first convolution's kernel (h, w, RGB, n) and bias for `blocks.normalise`, from the published ones."""
+    scale = [1 / (255 * std) for std in blocks.IMAGENET_STD]
+    offset = [-mean / std for mean, std in zip(blocks.IMAGENET_MEAN, blocks.IMAGENET_STD)]
+    return published.folded(kernel, bias, scale, offset)

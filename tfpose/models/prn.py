@@ -12,7 +12,7 @@ from keras import layers
 
 
 def prn(*, grid=(56, 36), keypoints=17, nodes=1024, hidden=1, dropout=0.5, residual=True):
-    """Return the network: "maps" (B, *grid, keypoints) float32 to maps of the same shape that sum to 1 over the grid.
+    """Return the network: "maps" (B, *grid, keypoints) float32 to {"poses": as many, sums of 1 over the grid}.
 
     `hidden` dense layers of `nodes` stand before the last, dropout after the first; `residual` adds the maps (equation
     1, without it equation 3). Raises ValueError where there is no hidden layer.
@@ -31,4 +31,4 @@ def prn(*, grid=(56, 36), keypoints=17, nodes=1024, hidden=1, dropout=0.5, resid
     if residual:
         x = layers.Add(name="residual")([x, layers.Reshape((math.prod(grid), keypoints), name="maps_cells")(maps)])
     x = layers.Softmax(axis=1, dtype="float32", name="positions")(x)
-    return keras.Model(maps, layers.Reshape(shape, name="poses")(x), name="prn")
+    return keras.Model(maps, {"poses": layers.Reshape(shape, name="poses")(x)}, name="prn")

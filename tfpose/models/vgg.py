@@ -4,21 +4,17 @@ Simonyan, Zisserman: "Very Deep Convolutional Networks for Large-Scale Image Rec
 convolutions the first ten. Shapes in the comments are for 368 x 432; B is left out.
 """
 
-from pathlib import Path
-
 import keras
 from keras import layers
 
-from tfpose.models import blocks
+from tfpose.models import blocks, published
 
 # Pixels become pixel * SCALE + OFFSET (MLN, section 3.2).
 SCALE, OFFSET = 1 / 256, -0.5
 # Channels, and convolutions of them, between one pooling and the next.
 LEVELS = ((64, 2), (128, 2), (256, 4), (512, 2))
-# The published weights are for 0..255 less these, in the order blue, green, red (Caffe's preprocessing of ImageNet).
-IMAGENET_MEAN = {"red": 123.68, "green": 116.779, "blue": 103.939}
 OURS, KERAS = "conv{}_{}", "block{}_conv{}"
-FILES = (".h5", ".keras")
+OPTION = "system.trunk_weights"
 
 
 def normalise(image, *, name="normalise"):
@@ -42,73 +38,17 @@ def vgg19(x, *, names=OURS):
 def load(network, weights: str) -> None:
     """Give the trunk of `network` published weights: "imagenet" (Keras downloads them) or the path of a VGG-19 file.
 
-    The file is one of keras.applications' VGG19: .h5, .weights.h5 or .keras, with its classifier or without. Raises
-    ValueError where the download fails, and where the file cannot be read or lacks a convolution.
+    The file is one of keras.applications' VGG19. Raises ValueError as `published.network`.
     """
-    source = _imagenet() if weights == "imagenet" else _file(Path(weights))
-    for level, (_, depth) in enumerate(LEVELS, 1):
-        for i in range(1, depth + 1):
-            kernel, bias = source.get_layer(KERAS.format(level, i)).get_weights()
-            if (level, i) == (1, 1):
-                kernel, bias = folded(kernel, bias)
-            network.get_layer(OURS.format(level, i)).set_weights([kernel, bias])
+    places = [(level, i) for level, (_, depth) in enumerate(LEVELS, 1) for i in range(1, depth + 1)]
+    source = published.network(weights, "VGG19", _like, [KERAS.format(*place) for place in places], OPTION)
+    for place in places:
+        values = source.get_layer(KERAS.format(*place)).get_weights()
+        if place == (1, 1):
+            values = published.folded(*values, [SCALE] * 3, [OFFSET] * 3)
+        network.get_layer(OURS.format(*place)).set_weights(values)
 
 
-def folded(kernel, bias):
-    """Return a first convolution's kernel (3, 3, RGB, 64) and bias for `normalise`, from those for BGR less the mean.
-
-    It gives the same values, but where it looks over the border: zeros there are grey, and were ImageNet's mean.
-    """
-    kernel = kernel[:, :, ::-1]
-    # pixel = (x - OFFSET) / SCALE
-    shifts = [-OFFSET / SCALE - mean for mean in IMAGENET_MEAN.values()]
-    moved = sum(shift * kernel[:, :, c].sum(axis=(0, 1)) for c, shift in enumerate(shifts))
-    return kernel / SCALE, bias + moved
-
-
-def _imagenet():
-    try:
-        return keras.applications.VGG19(include_top=False, weights="imagenet")
-    except Exception as error:  # Keras gives a failed download no type of its own
-        raise ValueError(
-            f"system.trunk_weights: imagenet, but Keras could not download VGG19 ({error}); set it to none, or to the "
-            "path of a VGG19 file of keras.applications"
-        ) from error
-
-
-def _file(path: Path):
-    if path.suffix not in FILES or not path.is_file():
-        found = "no such file" if path.suffix in FILES else f"a {path.suffix or 'path without suffix'}"
-        raise ValueError(
-            f"system.trunk_weights: {path}: {found}; expected imagenet, none, or an .h5 or .keras file of VGG19"
-        )
-    try:
-        network = _read(path)
-        names = {layer.name for layer in network.layers if layer.weights and _filled(layer)}
-    except Exception as error:  # h5py, zipfile and Keras each have their own types
-        raise ValueError(f"system.trunk_weights: {path}: not a file of VGG19's weights ({error})") from error
-    wanted = [KERAS.format(level, i) for level, (_, depth) in enumerate(LEVELS, 1) for i in range(1, depth + 1)]
-    if missing := [name for name in wanted if name not in names]:
-        raise ValueError(
-            f"system.trunk_weights: {path}: found no weights of {', '.join(missing)}; expected those of "
-            "keras.applications.VGG19, under their names there"
-        )
-    return network
-
-
-def _read(path: Path):
-    if path.suffix == ".keras":
-        return keras.saving.load_model(path, compile=False)
+def _like():
     image = keras.Input((None, None, 3))
-    network = keras.Model(image, vgg19(image, names=KERAS))
-    for weight in network.weights:  # zeros show what the file does not have
-        weight.assign(keras.ops.zeros_like(weight))
-    if path.name.endswith(".weights.h5"):
-        network.load_weights(path)
-    else:
-        network.load_weights(path, by_name=True)
-    return network
-
-
-def _filled(layer) -> bool:
-    return any(keras.ops.any(weight) for weight in layer.weights)
+    return keras.Model(image, vgg19(image, names=KERAS))

@@ -20,8 +20,9 @@ class Counting:
 class PoseSystem(abc.ABC):
     """One method, whole: its network, what it is taught, what that costs and how its maps become poses.
 
-    `view` is "person" (a crop per box) or "image"; `terms` are the names that `loss` returns, in order; `stride` is
-    the number of view pixels to a cell of the targets; `labels` is what of an image it is taught beside keypoints.
+    `view` is "person" (a crop per box), "image", or "labels" where no pixel is seen; `terms` are the names that `loss`
+    returns, in order; `stride` is the number of view pixels to a cell of the targets; `labels` is what of an image it
+    is taught beside keypoints, or of labels alone whether a sample is a "person" or an "image" with everybody.
     """
 
     name: str
@@ -45,7 +46,10 @@ class PoseSystem(abc.ABC):
 
     @abc.abstractmethod
     def build(self, size: tuple[int | None, int | None] | None = None):
-        """A functional keras.Model: uint8 "image" (B, H, W, 3) -> named maps; of `size` or the system's own."""
+        """A functional keras.Model: uint8 "image" (B, H, W, 3) -> named maps; of `size` or the system's own.
+
+        Of labels alone its inputs are named too, and `size` is how many boxes and keypoints it sees.
+        """
 
     @abc.abstractmethod
     def encode(self, batch: dict) -> tuple:

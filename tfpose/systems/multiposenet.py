@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from tfpose import losses
 from tfpose.anchors import EACH, anchors
+from tfpose.decode.owners import FILE
 from tfpose.encode import boxes, heatmaps, segments
 from tfpose.models import backbones
 from tfpose.models import multiposenet as networks
@@ -98,7 +99,7 @@ class MultiPoseNetSystem(PoseSystem):
 
     def decoder(self):
         o = self.options
-        return {
+        found = {
             "name": "boxes",
             "stride": STRIDE,
             "threshold": o.threshold,
@@ -106,6 +107,7 @@ class MultiPoseNetSystem(PoseSystem):
             "overlap": o.overlap,
             "margin": o.margin,
         }
+        return found | ({"assign": FILE} if o.part == "whole" and o.assign == "network" else {})
 
     def deployed(self, network):
         return networks.deployed(network)

@@ -13,7 +13,8 @@ import tensorflow as tf
 from tfpose.config import Config
 from tfpose.progress import clock
 from tfpose.systems.base import PoseSystem
-from tfpose.train import checkpoint
+from tfpose.train import checkpoint, schedules
+from tfpose.train.ema import Averages
 from tfpose.train.timeline import Stretch, Timeline
 
 
@@ -23,9 +24,9 @@ class FiniteLoss(keras.callbacks.Callback):
     It must stand before the callback that writes checkpoints: an epoch's last step can spoil the weights too.
     """
 
-    def __init__(self, name_batch):
+    def __init__(self, name_batch, first: int = 0):
         super().__init__()
-        self.name_batch = name_batch
+        self.name_batch, self.first = name_batch, first
         self.epoch = 0
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -33,10 +34,11 @@ class FiniteLoss(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         loss = logs["loss"]
+        step = self.first + batch
         if not math.isfinite(loss):
             raise ArithmeticError(
-                f"the loss is {loss} at epoch {self.epoch + 1}, step {batch + 1}, annotations "
-                f"{self.name_batch(self.epoch, batch)}; look at them with `tfpose check-data`, or lower "
+                f"the loss is {loss} at epoch {self.epoch + 1}, step {step + 1}, annotations "
+                f"{self.name_batch(self.epoch, step)}; look at them with `tfpose check-data`, or lower "
                 "train.optimizer.learning_rate; the last checkpoint is whole"
             )
 
@@ -50,11 +52,11 @@ class FiniteLoss(keras.callbacks.Callback):
 
 
 class Progress(keras.callbacks.Callback):
-    """A line that says how far the run is, images a second, loss and the time left of the whole run."""
+    """A line that says how far the run is, `samples` (images) a second, loss and the time left of the whole run."""
 
-    def __init__(self, timeline: Timeline, stretch: Stretch):
+    def __init__(self, timeline: Timeline, stretch: Stretch, samples: str = "images", before: int = 0):
         super().__init__()
-        self.timeline, self.stretch = timeline, stretch
+        self.timeline, self.stretch, self.samples, self.before = timeline, stretch, samples, before
         self.done = self.first = 0
         self.start = self.shown = None
 
@@ -64,16 +66,17 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
-        self.done += 1
+        step = self.before + batch + 1
+        self.done = self.timeline.step_at(self.epoch) + step
         if self.start is None:  # the first step builds the graph: the clock starts after it
             self.start = self.shown = now
             self.first = self.done
         elif now - self.shown >= (0.2 if sys.stderr.isatty() else 30):
             self.shown = now
-            self._show(batch + 1, logs, "" if sys.stderr.isatty() else "\n")
+            self._show(step, logs, "" if sys.stderr.isatty() else "\n")
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.done > self.first:
+        if self.start is not None and self.done > self.first:
             self._show(self.stretch.steps, logs, "\n")
 
     def _show(self, step, logs, end):
@@ -82,7 +85,7 @@ class Progress(keras.callbacks.Callback):
         losses = " ".join(f"{name} {logs[name]:.3e}" for name in ("loss", "val_loss") if name in logs)
         line = (
             f"epoch {self.epoch + 1}/{self.timeline.stretches[-1].end} step {step}/{self.stretch.steps} "
-            f"{self.stretch.batch / seconds:.1f} images/s {losses} {clock(left)} left"
+            f"{self.stretch.batch / seconds:.1f} {self.samples}/s {losses} {clock(left)} left"
         )
         print(f"\r{line:<100}" if sys.stderr.isatty() else line, end=end, file=sys.stderr, flush=True)
 
@@ -99,7 +102,7 @@ class Log(keras.callbacks.Callback):
                 self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= start]
 
     def on_epoch_end(self, epoch, logs=None):
-        rate = float(self.model.optimizer.learning_rate)
+        rate = schedules.current(self.model.optimizer)
         self.rows.append({"epoch": epoch + 1, "learning_rate": rate, **logs})
         names = list(dict.fromkeys(name for row in self.rows for name in row))
         scratch = self.path.with_suffix(".part")
@@ -124,37 +127,48 @@ class TensorBoard(keras.callbacks.Callback):
         with self.writer.as_default(step=epoch + 1):
             for name, value in logs.items():
                 tf.summary.scalar(name, value)
-            tf.summary.scalar("learning_rate", float(self.model.optimizer.learning_rate))
+            tf.summary.scalar("learning_rate", schedules.current(self.model.optimizer))
 
     def on_train_end(self, logs=None):
         self.writer.close()
 
 
 class Keeper(keras.callbacks.Callback):
-    """Keeps the run: a checkpoint after each epoch and the best network by validation loss."""
+    """Keeps the run: a checkpoint after each epoch and the best network by validation loss.
 
-    def __init__(self, folder: Path, system: PoseSystem, config: Config, state: dict):
+    Of several workers one writes; the others keep `state` alone.
+    """
+
+    def __init__(self, folder: Path, system: PoseSystem, config: Config, state: dict, averages: Averages, writes: bool):
         super().__init__()
         self.folder, self.system, self.config = folder, system, config
+        self.averages, self.writes = averages, writes
         self.state = dict(state)
 
     def on_epoch_end(self, epoch, logs=None):
         loss, best = logs.get("val_loss"), self.state["best"]
         if loss is not None and (best is None or loss < best):
             self.state["best"] = loss
-            save_network(self.model.network, self.system, self.config, self.folder / "best.keras")
+            if self.writes:
+                with self.averages.there():
+                    save_network(self.model.network, self.system, self.config, self.folder / "best.keras")
         self.state["epoch"] = epoch + 1
-        checkpoint.save(self.folder / "checkpoint.npz", self.model, self.state)
+        self.save(self.state)
+
+    def save(self, state: dict) -> None:
+        """Writes a checkpoint where this worker is the one that does."""
+        if self.writes:
+            checkpoint.save(self.folder / checkpoint.FILE, self.model, state)
 
 
 def save_network(network: keras.Model, system: PoseSystem, config: Config, path: Path) -> None:
     """Writes a training network as a plain .keras: standard layers, every stage's outputs; pose.json beside it.
 
-    It has the system's own size; a network of whole images takes any, so that it can be tested at several scales.
+    It has the system's own size; a network of whole images takes any, so that it can be tested at several scales, and
+    one of labels any number of them.
     """
-    plain = system.build((None, None) if system.view == "image" else None)
+    plain = system.build((None, None) if system.view != "person" else None)
     plain.set_weights(network.get_weights())
-    scratch = path.with_name(f"part.{path.name}")
-    plain.save(scratch)
-    scratch.replace(path)
+    with checkpoint.whole(path) as scratch:
+        plain.save(scratch)
     system.spec(config.data.padding).save(path.with_name("pose.json"))

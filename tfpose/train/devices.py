@@ -1,24 +1,58 @@
 """Where a run computes: distribution strategy, threads, precision and seeds."""
 
 import contextlib
+import functools
+import json
 import os
 
 import keras
 import tensorflow as tf
 
+from tfpose.train import cluster
+
 
 def strategy(devices: str) -> tf.distribute.Strategy:
-    """The strategy of `train.devices`: auto, cpu, gpu or mirrored. ValueError: gpu, and none is there."""
+    """The strategy of `train.devices`: auto, cpu, gpu, mirrored, multiworker or tpu.
+
+    ValueError: what is asked for is not there, or nothing says who the workers are.
+    """
     gpus = tf.config.list_physical_devices("GPU")
     if devices == "cpu":
         tf.config.set_visible_devices([], "GPU")
         return tf.distribute.get_strategy()
     if devices == "gpu" and not gpus:
         raise ValueError("train.devices: gpu, but TensorFlow sees none here; use train.devices=cpu or auto")
+    if devices == "multiworker":
+        return _workers()
+    if devices == "tpu":
+        return _tpu()
     if devices == "mirrored" or (devices == "auto" and len(gpus) > 1):
         kind = "GPU" if gpus else "CPU"
         return tf.distribute.MirroredStrategy([d.name for d in tf.config.list_logical_devices(kind)])
     return tf.distribute.get_strategy()
+
+
+@functools.cache  # a process joins its cluster once
+def _workers() -> tf.distribute.Strategy:
+    found = cluster.config(os.environ)
+    os.environ["TF_CONFIG"] = json.dumps(found)
+    addresses, number = found["cluster"]["worker"], found["task"]["index"]
+    print(f"worker {number} of {len(addresses)} at {addresses[number]}, waiting for the others", flush=True)
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _tpu() -> tf.distribute.Strategy:
+    """The TPU that TPU_NAME says, or the one of this machine."""
+    name = os.environ.get("TPU_NAME", "local")
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return tf.distribute.TPUStrategy(resolver)
+    except (ValueError, RuntimeError, OSError, tf.errors.OpError) as error:
+        raise ValueError(
+            f"train.devices: tpu, but none is found as {name!r} ({type(error).__name__}); set TPU_NAME, or use auto"
+        ) from error
 
 
 def threads() -> None:
@@ -41,6 +75,8 @@ def seed(value: int) -> None:
     keras.utils.set_random_seed(value)
 
 
-def compiler() -> bool | str:
-    """`jit_compile` for this machine: only on a GPU, because XLA is slower than plain kernels on a CPU."""
+def compiler(jit: str = "auto") -> bool | str:
+    """`jit_compile` of `train.jit`; auto: only on a GPU, because XLA is slower than plain kernels on a CPU."""
+    if jit != "auto":
+        return jit == "always"
     return "auto" if tf.config.get_visible_devices("GPU") else False

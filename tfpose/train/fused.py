@@ -30,7 +30,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 def training_network(build: Callable[[], keras.Model], precision: str, replicas: int = 1) -> keras.Model:
     """What `build` builds, for training: computing in `precision` wherever it fixes none, with fused batch norm.
 
-    Several replicas take the statistics of their whole batch together, so that they compute what one would.
+    Several replicas take the statistics of their whole batch together, so that they compute what one would; as one
+    each, or where they are not to be synchronised, each takes those of its part.
     """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")

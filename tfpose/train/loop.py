@@ -1,74 +1,96 @@
 """`tfpose train`: from a configuration to a run folder, through keras `fit`, continuing where an earlier call stopped.
 
-run folder: config.yaml  versions.json  network.keras  best.keras  pose.json  checkpoint.npz  log.csv  tensorboard/
-            pictures/
+run folder: config.yaml  versions.json  network.keras  best.keras  pose.json  checkpoint.npz  previous_checkpoint.npz
+            log.csv  tensorboard/  pictures/
 """
 
-import itertools
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from tfpose import yaml_config
 from tfpose.config import Config, Train
-from tfpose.data import pipeline, undecodable
+from tfpose.data import pipeline
 from tfpose.data.source import Parts, load_parts
 from tfpose.models import count
 from tfpose.skeleton import skeleton
 from tfpose.systems.base import PoseSystem, system
-from tfpose.train import callbacks, checkpoint, devices, optimizers, pictures, schedules, transfer
+from tfpose.train import (
+    accumulate,
+    callbacks,
+    checkpoint,
+    devices,
+    distill,
+    multiworker,
+    optimizers,
+    schedules,
+    stop,
+    transfer,
+)
+from tfpose.train.ema import Averages
+from tfpose.train.epochs import Run, fit
 from tfpose.train.fused import training_network
-from tfpose.train.timeline import Stretch, Timeline, timeline
+from tfpose.train.timeline import Timeline, timeline
 from tfpose.train.trainee import Trainee
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
-    """Everything a run is made of, put together once."""
+def train(config: Config, folder: Path, parts: Parts | None = None) -> Path:
+    """Trains, or continues, the run in `folder`, on `parts` in place of the configuration's data; returns the folder.
 
-    config: Config
-    folder: Path
-    system: PoseSystem
-    parts: Parts
-    trainee: Trainee
-    timeline: Timeline
-
-
-def train(config: Config, folder: Path) -> Path:
-    """Trains, or continues, the run in `folder`; returns the folder.
-
-    Raises ValueError for data that cannot be read and for a folder that holds a run of another configuration, and
-    ArithmeticError, naming the batch, when the loss stops being finite.
+    Raises ValueError for data that cannot be read and for a folder that holds a run of another configuration,
+    ArithmeticError, naming the batch, when the loss stops being finite, ConnectionError where another worker ended, and
+    SystemExit when it was asked to stop and saved.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    claim(config, folder)
     devices.threads()
     devices.seed(config.seed)
     strategy = devices.strategy(config.train.devices)
-    run = assemble(config, folder, strategy)
-    introduce(run, strategy.num_replicas_in_sync)
-    saved = folder / "checkpoint.npz"
-    state = checkpoint.restore(saved, run.trainee) if saved.is_file() else {"epoch": 0, "best": None}
-    if state["epoch"]:
-        print(f"continuing after epoch {state['epoch']} of {config.train.epochs}", flush=True)
-    for stretch in run.timeline.stretches:
-        if state["epoch"] < stretch.end:
-            state = fit(run, stretch, state)
-    finish(run)
+    writes = multiworker.chief(strategy)
+    if writes:
+        claim(config, folder)
+    with stop.listening() as request, multiworker.watching(strategy):
+        run = assemble(config, folder, strategy, parts)
+        if writes:
+            introduce(run, strategy.num_replicas_in_sync)
+        state = begin(run)
+        for stretch in run.timeline.stretches:
+            if state["epoch"] < stretch.end:
+                state = fit(run, stretch, state, request)
+        if writes:
+            finish(run)
+        multiworker.anyone(strategy, False)  # the others wait until everything is written
     return folder
+
+
+def begin(run: Run) -> dict:
+    """The state from which a run goes on: its checkpoint's, or a new one's.
+
+    ValueError where workers do not find the same one.
+    """
+    state = {"epoch": 0, "best": None, "waited": 0}
+    if checkpoint.exists(run.folder):
+        state = checkpoint.restore(run.folder / checkpoint.FILE, run.trainee)
+    done = run.timeline.step_at(state["epoch"]) + state.get("step", 0)
+    if not multiworker.agree(run.trainee.distribute_strategy, done):
+        raise ValueError(
+            f"{run.folder}: workers find different checkpoints; it must be a folder that all of them share"
+        )
+    if done:
+        step = f"step {state['step']} of epoch {state['epoch'] + 1}, after " if "step" in state else ""
+        print(f"continuing after {step}epoch {state['epoch']} of {run.config.train.epochs}", flush=True)
+    return state
 
 
 def claim(config: Config, folder: Path) -> None:
     """Writes the resolved configuration, versions and seed; ValueError where another configuration's run is there."""
     resolved = folder / "config.yaml"
     # Without a checkpoint nothing was learned yet: a call that failed at once may be mended and made again.
-    begun = (folder / "checkpoint.npz").is_file() and resolved.is_file()
-    if begun and yaml_config.load(resolved) != config:
+    begun = checkpoint.exists(folder) and resolved.is_file()
+    if begun and _meant(yaml_config.load(resolved)) != _meant(config):
         raise ValueError(
             f"{folder}: holds a run of another configuration; choose another --workdir, or delete it to start again"
         )
@@ -78,6 +100,11 @@ def claim(config: Config, folder: Path) -> None:
     (folder / "versions.json").write_text(json.dumps(versions, indent=1) + "\n")
 
 
+def _meant(config: Config) -> Config:
+    """What decides which numbers a run computes: it may go on elsewhere."""
+    return replace(config, train=replace(config.train, devices="auto", jit="auto", steps_per_execution=1))
+
+
 def _version(name: str) -> str:
     try:
         return metadata.version(name)
@@ -85,34 +112,57 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def assemble(config: Config, folder: Path, strategy) -> Run:
-    """The run's system, data, compiled trainee and timeline, the variables under `strategy`."""
+def assemble(config: Config, folder: Path, strategy, parts: Parts | None = None) -> Run:
+    """The run's system, data (`parts`, or the configuration's), compiled trainee and timeline.
+
+    The variables are under `strategy`.
+    """
     method = system(config.system, skeleton(config.data.skeleton))
-    parts = load_parts(config.data, method.skeleton, bodies="mask" in method.labels)
+    alone = method.view == "labels"
+    parts = parts or load_parts(config.data, method.skeleton, bodies="mask" in method.labels, photos=not alone)
     replicas = strategy.num_replicas_in_sync
-    plan = timeline(config.train, method.training_size, pipeline.count(parts.train.records, method.view), replicas)
-    rate = schedules.LearningRate(
+    samples = pipeline.count(parts.train.records, method.view, method.labels, config.train.batch)
+    plan = timeline(config.train, method.training_size, samples, replicas)
+    rate = schedules.rate(
         config.train.optimizer.learning_rate,
         config.train.schedule,
         tuple(plan.step_at(epoch) for epoch in config.train.schedule.at),
         plan.total,
     )
-    for phase in config.train.phases:
-        method.build(phase.size)  # a size that the network cannot have is refused now, not when its phase begins
-    size = (None, None) if config.train.phases or method.view == "image" else None
+    if alone and config.train.phases:
+        raise ValueError("train.phases: found some, but labels have no size; leave them out")
+    if method.labels == ("image",) and alone and replicas * config.train.accumulate > 1:
+        raise ValueError("train: batches of images' labels are of any size and cannot be split; use one device, whole")
+    if config.train.buckets and method.view != "image":
+        raise ValueError(f"train.buckets: {method.name} does not look at whole images; leave them out")
+    for size in (*config.train.buckets, *(phase.size for phase in config.train.phases)):
+        method.build(size)  # a size that the network cannot have is refused now, not when its phase begins
+    size = (None, None) if config.train.phases or method.view != "person" else None
     with strategy.scope():
-        network = training_network(lambda: method.build(size), config.train.precision, replicas)
-        if not (folder / "checkpoint.npz").is_file():
+        together = replicas if config.train.sync_batch_norm else 1
+        network = training_network(lambda: method.build(size), config.train.precision, together)
+        if not checkpoint.exists(folder):
             method.start(network)
         if config.train.initial_weights:
             transfer.initial(network, config.train.initial_weights)
-        trainee = Trainee(network, method, replicas)
-        optimizer = optimizers.optimizer(config.train.optimizer, rate)
+        trainee = Trainee(network, method, replicas, _teacher(config.train, method, plan))
+        options = {"clip_norm": config.train.clip_norm, "average": config.train.average}
+        optimizer = optimizers.optimizer(config.train.optimizer, rate, **options)
         if config.train.precision == "float16":  # its smallest gradients would be zero
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        trainee.compile(optimizer=optimizer, jit_compile=devices.compiler())
+        # Labels come in batches of ever other shapes: each would be compiled anew.
+        trainee.compile(optimizer=optimizer, jit_compile=not alone and devices.compiler(config.train.jit))
         trainee.optimizer.build(network.trainable_variables)
+    if config.train.accumulate > 1:
+        accumulate.accumulate(trainee, config.train.accumulate)
+    if multiworker.several(strategy):
+        multiworker.correct(trainee)
     return Run(config, folder, method, parts, trainee, plan)
+
+
+def _teacher(train: Train, method: PoseSystem, plan: Timeline) -> distill.Teacher | None:
+    sizes = [stretch.size for stretch in plan.stretches]
+    return distill.teacher(train.distill, method, sizes) if train.distill.teacher else None
 
 
 def introduce(run: Run, replicas: int) -> None:
@@ -138,94 +188,8 @@ def late_steps(train: Train) -> str:
     return f"note: the learning rate never falls: train.schedule.at is {list(at)}, train.epochs is {train.epochs}"
 
 
-def fit(run: Run, stretch: Stretch, state: dict) -> dict:
-    """Trains from `state["epoch"]` to the end of a stretch; returns the state then."""
-    start = max(stretch.start, state["epoch"])
-    if start == stretch.start:
-        state = state | {"best": None}  # losses of views of another size do not compare
-    # A new size is a new graph: without this Keras would widen the old one to unknown shapes.
-    run.trainee.train_function = run.trainee.test_function = None
-    keeper = callbacks.Keeper(run.folder, run.system, run.config, state)
-    with undecodable.naming((*run.parts.train.records, *run.parts.validation.records)):
-        run.trainee.fit(
-            samples(run, stretch, start),
-            epochs=stretch.end,
-            initial_epoch=start,
-            steps_per_epoch=stretch.steps,
-            validation_data=validation(run, stretch),
-            validation_freq=validated(run.config.train),
-            shuffle=False,
-            verbose=0,
-            callbacks=[
-                callbacks.FiniteLoss(lambda epoch, step: batch_names(run, stretch, epoch, step)),
-                callbacks.Progress(run.timeline, stretch),
-                callbacks.Log(run.folder / "log.csv", start),
-                callbacks.TensorBoard(run.folder / "tensorboard"),
-                *_pictures(run, stretch),
-                keeper,
-            ],
-        )
-    return keeper.state
-
-
-def validated(train: Train) -> list[int]:
-    """The epochs, counted from one, after which the validation loss is computed: every so many, and the last."""
-    return [e for e in range(1, train.epochs + 1) if e % train.validate_every == 0 or e == train.epochs]
-
-
-def samples(run: Run, stretch: Stretch, epoch: int):
-    """The endless training data of a stretch from the beginning of an epoch on."""
-    return pipeline.training(
-        run.parts.train.records,
-        run.system.encode,
-        size=stretch.size,
-        padding=run.config.data.padding,
-        skeleton=run.system.skeleton,
-        view=run.system.view,
-        stride=run.system.stride,
-        labels=run.system.labels,
-        augment=run.config.augment,
-        batch=stretch.batch,
-        seed=run.config.seed,
-        start_epoch=epoch,
-        warp=run.config.data.warp,
-    )
-
-
-def validation(run: Run, stretch: Stretch):
-    """The validation part at a stretch's size, once through."""
-    return pipeline.validation(
-        run.parts.validation.records,
-        run.system.encode,
-        size=stretch.size,
-        padding=run.config.data.padding,
-        skeleton=run.system.skeleton,
-        view=run.system.view,
-        stride=run.system.stride,
-        labels=run.system.labels,
-        batch=stretch.batch,
-        warp=run.config.data.warp,
-    )
-
-
-def batch_names(run: Run, stretch: Stretch, epoch: int, step: int) -> str:
-    """The annotation ids of one batch: the data depends on seed and epoch alone, so it can be asked for again."""
-    data = samples(run, stretch, epoch)
-    inputs, _ = next(itertools.islice(iter(data), step, None))
-    return ", ".join(str(i) for i in np.asarray(inputs["annotation_id"]))
-
-
-def _pictures(run: Run, stretch: Stretch) -> list[keras.callbacks.Callback]:
-    number = run.config.train.pictures
-    return [pictures.Pictures(run.folder, run.system, _some(validation(run, stretch), number))] if number else []
-
-
-def _some(dataset, number: int) -> tuple:
-    inputs, targets = next(iter(dataset))
-    return {k: v[:number].numpy() for k, v in inputs.items()}, {k: v[:number].numpy() for k, v in targets.items()}
-
-
 def finish(run: Run) -> None:
     """Writes the last weights as a plain network of the system's own size, with its pose.json."""
-    callbacks.save_network(run.trainee.network, run.system, run.config, run.folder / "network.keras")
+    with Averages(run.trainee).there():
+        callbacks.save_network(run.trainee.network, run.system, run.config, run.folder / "network.keras")
     print(f"last: {run.folder / 'network.keras'}, best by validation loss: {run.folder / 'best.keras'}")

@@ -8,12 +8,38 @@ import math
 import re
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tfpose.config import Optimizer
 
 
-class Adam(keras.optimizers.Adam):
+class Whole:
+    """What Keras 3.15's optimizers do not do for several replicas or trainings in turn, for each of those below.
+
+    They clip the gradients of each replica, which is not what one replica would do: here their sum over the replicas is
+    clipped, by `clip`, the greatest norm of all together, 0 for any. And each `fit` would end by putting averaged
+    weights in the place of the trained ones, though another phase may follow.
+    """
+
+    clip = 0.0
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        reduced = super()._all_reduce_sum_gradients(grads_and_vars)
+        if not self.clip:
+            return reduced
+        gradients, variables = zip(*reduced, strict=True)
+        return list(zip(tf.clip_by_global_norm(gradients, self.clip)[0], variables, strict=True))
+
+    def finalize_variable_values(self, var_list):
+        pass
+
+
+class AdamW(Whole, keras.optimizers.AdamW):
+    """AdamW as Keras computes it."""
+
+
+class Adam(Whole, keras.optimizers.Adam):
     """Adam as PyTorch computes it: weight decay is added to the gradient, epsilon to the corrected root."""
 
     def __init__(self, learning_rate, *, decay: float = 0.0, **options):
@@ -36,7 +62,7 @@ class Adam(keras.optimizers.Adam):
         return super().get_config() | {"decay": self.decay}
 
 
-class RMSprop(keras.optimizers.RMSprop):
+class RMSprop(Whole, keras.optimizers.RMSprop):
     """RMSprop as PyTorch computes it: weight decay is added to the gradient, epsilon to the root, not under it."""
 
     def __init__(self, learning_rate, *, decay: float = 0.0, **options):
@@ -59,7 +85,7 @@ class RMSprop(keras.optimizers.RMSprop):
         return super().get_config() | {"decay": self.decay}
 
 
-class SGD(keras.optimizers.SGD):
+class SGD(Whole, keras.optimizers.SGD):
     """SGD as Caffe computes it: `decay` is added to the gradients of kernels, and layers have rates of their own.
 
     `multipliers` are (pattern, rate): the learning rate of a variable is multiplied by the rates of all patterns found
@@ -90,7 +116,7 @@ class SGD(keras.optimizers.SGD):
         return super().get_config() | {"decay": self.decay, "multipliers": self.multipliers}
 
 
-class Muon(keras.optimizers.Muon):
+class Muon(Whole, keras.optimizers.Muon):
     """Muon (Jordan et al. 2024) for convolutions: each kernel is the matrix (height * width * in, out).
 
     Its update has the size of Adam's, so that one learning rate and one decay serve both (Liu et al. 2025, Eq. 4).
@@ -108,15 +134,28 @@ class Muon(keras.optimizers.Muon):
         self.assign_sub(variable, ops.reshape(self.lr_adjust(lr * update), variable.shape))
 
 
-def optimizer(options: Optimizer, rate) -> keras.optimizers.Optimizer:
-    """The optimizer of a configuration at a learning rate or schedule; RMSprop's constant is PyTorch's (alpha 0.99)."""
+def optimizer(options: Optimizer, rate, *, clip_norm: float = 0.0, average: float = 0.0) -> keras.optimizers.Optimizer:
+    """The optimizer of a configuration at a learning rate or schedule.
+
+    `clip_norm` is the greatest norm of all gradients together, `average` the factor of the past in averaged weights; 0
+    is without.
+    """
+    chosen = _named(options, rate)
+    chosen.clip = clip_norm
+    if average:
+        chosen.use_ema, chosen.ema_momentum, chosen.ema_overwrite_frequency = True, average, None
+    return chosen
+
+
+def _named(options: Optimizer, rate) -> keras.optimizers.Optimizer:
+    """Of the name; RMSprop's constant is PyTorch's (alpha 0.99)."""
     decay = options.weight_decay
     if options.name == "rmsprop":
         return RMSprop(rate, rho=0.99, epsilon=1e-8, momentum=options.momentum, decay=decay)
     if options.name == "adam":
         return Adam(rate, epsilon=1e-8, decay=decay)
     if options.name == "adamw":
-        return keras.optimizers.AdamW(rate, epsilon=1e-8, weight_decay=decay)
+        return AdamW(rate, epsilon=1e-8, weight_decay=decay)
     if options.name == "muon":
         return Muon(rate, epsilon=1e-8, weight_decay=decay, adam_weight_decay=decay)
     multipliers = [(m.match, m.rate) for m in options.multipliers]

@@ -10,6 +10,7 @@ from PIL import Image
 from tfpose import decode, draw, poses, runners
 from tfpose.decode.inboxes import InBoxes
 from tfpose.systems.base import PoseSystem
+from tfpose.train.ema import Averages
 
 SURE = np.float32(20)
 
@@ -17,9 +18,9 @@ SURE = np.float32(20)
 class Pictures(keras.callbacks.Callback):
     """After each epoch a contact sheet of the same validation views, as pictures/epoch_NNN.png and in TensorBoard."""
 
-    def __init__(self, folder: Path, system: PoseSystem, batch: tuple):
+    def __init__(self, folder: Path, system: PoseSystem, batch: tuple, averages: Averages):
         super().__init__()
-        self.folder, self.system = folder, system
+        self.folder, self.system, self.averages = folder, system, averages
         self.inputs, self.targets = batch
 
     def on_train_begin(self, logs=None):
@@ -29,7 +30,8 @@ class Pictures(keras.callbacks.Callback):
         self.writer.close()
 
     def on_epoch_end(self, epoch, logs=None):
-        outputs = {k: np.asarray(v) for k, v in self.model(self.inputs, training=False).items()}
+        with self.averages.there():
+            outputs = {k: np.asarray(v) for k, v in self.model(self.inputs, training=False).items()}
         picture = sheet(self.system, self.inputs["image"], self.targets, outputs)
         (self.folder / "pictures").mkdir(exist_ok=True)
         Image.fromarray(picture).save(self.folder / "pictures" / f"epoch_{epoch + 1:03d}.png")

@@ -35,6 +35,11 @@ class Timeline:
         return self.step_at(float("inf"))
 
 
+def executed(most: int, steps: int, done: int = 0) -> int:
+    """How many steps, at most `most`, run in one execution: an epoch of `steps`, `done` before, ends with one."""
+    return next(n for n in range(min(most, steps), 0, -1) if steps % n == 0 and done % n == 0)
+
+
 def timeline(train: Train, size: tuple[int, int], people: int, replicas: int = 1) -> Timeline:
     """The run's timeline for `people` samples.
 
@@ -47,9 +52,12 @@ def timeline(train: Train, size: tuple[int, int], people: int, replicas: int = 1
     if tuple(phases[-1][1]) != tuple(size):
         raise ValueError(f"train.phases: the last size is {phases[-1][1]}; expected system.size, {size}")
     ends = [*starts[1:], train.epochs]
+    parts = f" times train.accumulate={train.accumulate}" if train.accumulate > 1 else ""
     for _, _, batch in phases:
-        if batch < 1 or batch % replicas:
-            raise ValueError(f"train.batch: found {batch}; expected a positive multiple of the {replicas} replica(s)")
+        if batch < 1 or batch % (replicas * train.accumulate):
+            raise ValueError(
+                f"train.batch: found {batch}; expected a positive multiple of the {replicas} replica(s){parts}"
+            )
         if people < batch:
             raise ValueError(f"train.batch: {batch} samples in a batch, but the training part has only {people}")
     return Timeline(tuple(Stretch(a, b, s, n, people // n) for (a, s, n), b in zip(phases, ends)))

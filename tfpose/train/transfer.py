@@ -1,16 +1,22 @@
 """Weights from one network to another: all of them, or those of the layers that both have."""
 
+import os
 from pathlib import Path
 
 import keras
 
 
-def initial(network: keras.Model, path: str) -> int:
-    """Takes the weights of a network saved as .keras, layer by layer under their names; returns how many layers.
+def initial(network: keras.Model, paths: str) -> int:
+    """Takes the weights of networks saved as .keras, layer by layer under their names; returns how many it took.
 
-    A network of one part of another takes what they share, and a line says so. ValueError where the file is missing or
-    no network, where a layer of that name has another shape, and where none is shared.
+    `paths` is one, or several with ":" between (`os.pathsep`), of which a later one's count. A network of one part of
+    another takes what they share, and a line says so. ValueError where a file is missing or no network, where a layer
+    of that name has another shape, and where none is shared.
     """
+    return sum(_initial(network, path) for path in paths.split(os.pathsep))
+
+
+def _initial(network: keras.Model, path: str) -> int:
     where = f"train.initial_weights: {path}"
     if not Path(path).is_file():
         raise ValueError(f"{where}: no such file")
