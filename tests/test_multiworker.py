@@ -27,8 +27,8 @@ os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[int(sys.argv.pop(1)) % 
 from tfpose.cli import main
 sys.exit(main())
 """
-# On so small a view batch norm sees four cells of its coarsest level: rounding becomes large within a few steps.
-UNSTEADY = ["multiposenet"]
+# On so small views batch norm sees a few cells of their coarsest levels: rounding becomes large within a few steps.
+UNSTEADY = ["multiposenet", "rsn"]
 RECIPE = ("train.optimizer={name: sgd, learning_rate: 0.3}", "augment.half_body=0", "train.epochs=6")
 
 

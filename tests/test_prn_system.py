@@ -113,7 +113,8 @@ def test_a_network_that_knows_gets_everything_right_and_one_that_exchanges_halve
     spec = base.system(config("assignment").system, COCO17).spec(1.0)
     predictor = LabelPredictor(spec, lambda _: {"boxes": logits, "candidates": logits})
     found = evaluate_labels.find(predictor, [record], truth, bar=lambda values, *_: values)
-    assert all(e.figures["AP"] == pytest.approx(float(right), abs=0.2) for e in found.values())
+    aps = [e.figures["AP"] for e in found.values()]
+    assert min(aps) > 0.999 if right else max(aps) < 0.5
 
 
 @every

@@ -1,9 +1,10 @@
 """Between which values each tensor of a float file lies, found on views: all values, or all but the rarest.
 
 The converter's own calibration is not used: it reads a tensor after a later operation has overwritten it in place, so
-that the ranges of sums and of what goes into them come out up to eight times as wide as they are (TensorFlow 2.21).
+that the ranges of sums and of what goes into them come out wider than they are (TensorFlow 2.21).
 """
 
+import warnings
 from collections.abc import Iterable
 
 import numpy as np
@@ -28,7 +29,9 @@ def find(content: bytes, views: Iterable[np.ndarray], percentile: float = 100.0)
     ends = {*graph.inputs, *graph.outputs}
     sizes = {i: int(np.prod(graph.tensors[i].shape)) for i in flatbuffer.values(model)}
     beyond = {i: 1 if i in ends else _beyond(size * len(views), percentile) for i, size in sizes.items()}
-    interpreter = Interpreter(model_content=content, experimental_preserve_all_tensors=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of the memory that keeping every tensor takes
+        interpreter = Interpreter(model_content=content, experimental_preserve_all_tensors=True)
     run = interpreter.get_signature_runner()
     (name,) = run.get_input_details()
     tails = {i: (np.empty(0, np.float32), np.empty(0, np.float32)) for i in sizes}
