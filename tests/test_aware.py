@@ -94,6 +94,17 @@ def test_a_range_holds_every_value_and_zero():
     assert all(low <= 0 <= high for low, high in ranges().values())
 
 
+def test_what_is_always_zero_has_a_range_all_the_same():
+    image = keras.Input((8, 8, 3), dtype="uint8", name="image")
+    x = layers.Rescaling(1 / 256, name="normalise")(image)
+    x = layers.Conv2D(4, 3, bias_initializer=keras.initializers.Constant(-1e4), name="dead")(x)
+    x = layers.Conv2D(2, 1, name="maps")(layers.Activation("relu", name="dead_relu")(x))
+    dead, seen = keras.Model(image, {"maps": x}), np.zeros((2, 8, 8, 3), np.uint8)
+    found = aware.ranges(dead, seen)
+    assert found["dead_relu"] == (0, 0)
+    assert aware.learned(aware.aware(dead, found))["dead_relu"] == (0, 1)
+
+
 def test_what_one_kernel_computes_has_one_range():
     inside = {"stem", "stem_bn", "depthwise", "depthwise_bn", "low", "low_bn", "up", "standing_bn", "four", "head"}
     assert not inside & ranges().keys()

@@ -60,7 +60,8 @@ def test_two_workers_learn_the_weights_and_log_the_losses_of_one_process(system,
     first, second, one = of_workers(system, tmp_path, 3)
     for name in one.files:
         np.testing.assert_array_equal(first[name], second[name])
-        np.testing.assert_allclose(first[name], one[name], rtol=1e-5, atol=1e-5)
+        # Of moving variances, which are larger than 1, rounding takes the sixth digit.
+        np.testing.assert_allclose(first[name], one[name], rtol=2e-5, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -47,6 +47,7 @@ def difference(first, second):
 
 @functools.cache
 def built(name):
+    keras.utils.set_random_seed(1)
     return worn(base.system(VARIANTS[name], COCO17).build())
 
 

@@ -20,6 +20,7 @@ from tfpose.progress import progress
 
 Ranges = dict[str, tuple[float, float]]
 BATCH = 8
+NARROWEST = 1e-4
 
 
 def aware(network: keras.Model, found: Ranges, *, kernels: bool = True) -> tf_keras.Model:
@@ -38,7 +39,9 @@ def aware(network: keras.Model, found: Ranges, *, kernels: bool = True) -> tf_ke
 
     copy = rounding.apply(twin(network, made))
     for name, ends in _ends(copy).items():
-        for variable, value in zip(ends, found[name]):
+        low, high = found[name]
+        # What is always zero would have a scale of zero, which LiteRT does not run.
+        for variable, value in zip(ends, (low, high) if high - low > NARROWEST else (0.0, 1.0)):
             variable.assign(value)
     return copy
 
