@@ -56,6 +56,7 @@ def test_a_run_has_what_every_run_has_but_pictures(name):
     assert len((run(name) / "log.csv").read_text().splitlines()) == 3
 
 
+@pytest.mark.slow
 @every
 def test_a_run_that_was_stopped_and_resumed_ends_as_one_that_never_stopped(name, tmp_path, monkeypatch):
     keep = callbacks.Keeper.on_epoch_end
