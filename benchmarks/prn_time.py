@@ -3,9 +3,9 @@
     python -m benchmarks.prn_time            medians of an image with 1, 5 and 20 people, all of them in one batch
 
 They are medians of processor time on one thread, so that other work on the machine does not count. The Pose Residual
-Network of the paper (1,024 nodes, 70 million weights) runs in NumPy, as a float32 and as an int8
-.tflite file that `tfpose export` makes; the assignment network of configs/prn runs in NumPy. Weights are drawn: the
-time does not depend on them. The paper says that its network takes about 2 ms a person, on a GPU.
+Network of the paper (1,024 nodes, 70 million weights) runs in NumPy, as a float32 and a dynamic .tflite file (weights
+of 8 bits) that `tfpose export` makes; the assignment network of configs/prn runs in NumPy. Weights are drawn: the time
+does not depend on them. The paper says that its network takes about 2 ms a person, on a GPU.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main() -> None:
     runs = parser.parse_args().runs
     print(f"{'ms an image of':<36}" + "".join(f"{people:>10}" for people in PEOPLE) + "  people")
     with tempfile.TemporaryDirectory() as folder:
-        rows = {**ways("1024_coco", ("float32", "int8"), Path(folder)), **ways("assignment_coco", (), Path(folder))}
+        rows = {**ways("1024_coco", ("float32", "dynamic"), Path(folder)), **ways("assignment_coco", (), Path(folder))}
         for name, prepare in rows.items():
             times = [median(prepare(*scene(people)), runs) for people in PEOPLE]
             print(f"{name:<36}" + "".join(f"{ms:10.2f}" for ms in times), flush=True)

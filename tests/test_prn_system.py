@@ -17,14 +17,14 @@ from tfpose.predict_labels import LabelPredictor
 from tfpose.predictions import load_predictor
 from tfpose.skeleton import COCO17
 from tfpose.systems import base
-from tfpose.train import callbacks, epochs, loop
+from tfpose.train import callbacks, feed, loop
 
 NETWORKS = {
     "residual": "{name: prn, grid: [14, 9], nodes: 32, dropout: 0.1}",
     "assignment": "{name: prn, network: assignment, grid: [4, 3], nodes: 32}",
 }
 TRAIN = "train={epochs: 2, batch: 8, optimizer: {name: adam, learning_rate: 3e-3}, schedule: {name: constant}}"
-FILES = {"residual": "export.files=[float32, int8]", "assignment": "export.files=[]"}
+FILES = {"residual": "export.files=[float32, dynamic]", "assignment": "export.files=[]"}
 every = pytest.mark.parametrize("name", NETWORKS)
 CONFIGS = sorted((Path(__file__).resolve().parent.parent / "configs" / "prn").glob("*.yaml"))
 ONE = tf.distribute.get_strategy()
@@ -77,7 +77,7 @@ def test_a_run_that_was_stopped_and_resumed_ends_as_one_that_never_stopped(name,
 @every
 def test_a_batch_that_is_not_finite_is_named_by_annotations_of_the_file(name):
     made = loop.assemble(config(name), run(name), ONE)
-    names = epochs.batch_names(made, made.timeline.stretches[0], 1, 0).split(", ")
+    names = feed.batch_names(made, made.timeline.stretches[0], 1, 0).split(", ")
     assert {int(n) for n in names} <= {i for r in made.parts.train.records for i in r.annotation_ids.tolist()}
 
 
@@ -131,7 +131,7 @@ def test_a_file_of_weights_says_what_the_network_says(name):
 def test_a_tflite_file_takes_any_number_of_boxes_and_says_what_keras_says():
     maps = np.random.default_rng(0).random((5, 14, 9, 17)).astype(np.float32) ** 8
     expected = runners.load(bundle("residual") / "network.keras")[1]({"maps": maps})["poses"]
-    for file, limit in (("float32.tflite", 1e-5), ("int8.tflite", 0.05)):
+    for file, limit in (("float32.tflite", 1e-5), ("dynamic.tflite", 0.05)):
         run = runners.load(bundle("residual") / file)[1]
         found = np.concatenate([run({"maps": maps[:1]})["poses"], run({"maps": maps[1:]})["poses"]])
         assert np.abs(found - expected).max() < limit * np.ptp(expected)
@@ -143,12 +143,12 @@ def test_a_bundle_says_what_each_file_is_and_kinds_that_there_are_not_are_refuse
         "network.keras": "keras",
         owners.FILE: "assign",
         "float32.tflite": "float32",
-        "int8.tflite": "int8",
+        "dynamic.tflite": "dynamic",
     }
     with pytest.raises(ValueError, match=r"export\.files: a network of labels has no saved_model"):
         jobs.export(run("residual"), config("residual", "export.files=[saved_model]"), run("residual") / "other")
     with pytest.raises(ValueError, match=r"ships as assign\.npz, for NumPy; set export\.files=\[\]"):
-        jobs.export(run("assignment"), config("assignment", "export.files=[int8]"), run("assignment") / "other")
+        jobs.export(run("assignment"), config("assignment", "export.files=[dynamic]"), run("assignment") / "other")
 
 
 @every

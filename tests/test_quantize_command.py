@@ -1,5 +1,6 @@
 """`tfpose quantize`: what it writes beside a run, what it prints, and what it refuses."""
 
+import importlib.util
 import shutil
 
 import keras
@@ -13,7 +14,8 @@ from tfpose.cli import main
 from tfpose.litert import LiteRT
 from tfpose.models import blocks
 
-pytest.importorskip("tensorflow_model_optimization", reason="needs the toolkit; pip install 'tfpose[quantize]'")
+if not importlib.util.find_spec("tensorflow_model_optimization"):
+    pytest.skip("needs the toolkit; pip install 'tfpose[quantize]'", allow_module_level=True)
 from tfpose.export import bundle
 
 SHORT = ["quantize.steps=2", "quantize.batch=8", "export.max_ap_drop=1", "export.calibration_views=8"]

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from tensorflow_model_optimization.quantization import keras as toolkit
 
-from tfpose.export import rounding, saved_model
+from tfpose.export import converter, rounding, saved_model
 from tfpose.export.kernels import CHANNELS, FIXED, NORM, RANGED, SAME, Graph, kind
+from tfpose.export.toolkit import quantization as toolkit
 from tfpose.export.twin import configuration, layer, twin
 from tfpose.progress import progress
 
@@ -161,7 +161,6 @@ def convert(network: keras.Model, found: Ranges) -> bytes:
     module.weights = copy.variables
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures=maps.get_concrete_function())
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serving_default"])
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.inference_input_type = tf.uint8
-        return converter.convert()
+        saved = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serving_default"])
+        saved.inference_input_type = tf.uint8
+        return converter.run(saved, "dynamic")  # what has learnt its rounding is made integer by the same option

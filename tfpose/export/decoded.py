@@ -10,7 +10,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from tfpose import spec as specs
-from tfpose.export import bundle, in_graph_decoders, join
+from tfpose.export import bundle, converter, in_graph_decoders, join
 from tfpose.spec import PoseSpec
 
 
@@ -61,6 +61,5 @@ def converted(call: Callable[..., dict], inputs: dict[str, tf.TensorSpec]) -> by
     def run(*values):
         return call(**dict(zip(names, values, strict=True)))
 
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([run.get_concrete_function()], tf.Module())
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    return converter.convert()
+    traced = tf.lite.TFLiteConverter.from_concrete_functions([run.get_concrete_function()], tf.Module())
+    return converter.run(traced, "float32")

@@ -1,8 +1,8 @@
 """The bundle of a network that sees labels alone: pose.json, network.keras, assign.npz for NumPy, and .tflite files.
 
-The .tflite files take any number of boxes at once. int8 is that of the weights, which are nearly all that there is to
-read and to compute with; what flows between the layers stays float32, because probabilities of 2,016 cells, most of
-them far below 1/256, would all be zero as bytes.
+The .tflite files take any number of boxes at once. There is none of integers throughout: probabilities of 2,016 cells,
+most of them far below 1/256, would all be zero as bytes. Weights are nearly all that there is to read and to compute
+with, and `dynamic` has those in 8 bits.
 """
 
 import tempfile
@@ -17,13 +17,13 @@ import tensorflow as tf
 from tfpose import runners
 from tfpose import spec as specs
 from tfpose.decode import owners
-from tfpose.export import bundle, verify
+from tfpose.export import bundle, converter, verify
 from tfpose.export.verify import Report, Row
 from tfpose.spec import PoseSpec
 
-KINDS = ("float32", "float16", "int8")
+KINDS = converter.FLOAT
 # Errors as shares of the range of Keras's output.
-LIMITS = {bundle.ASSIGN: (1e-2, 1e-3), "float32": (1e-4, 1e-5), "float16": (1e-2, 1e-3), "int8": (0.1, 0.01)}
+LIMITS = {bundle.ASSIGN: (1e-2, 1e-3), "float32": (1e-4, 1e-5), "float16": (1e-2, 1e-3), "dynamic": (0.1, 0.01)}
 
 
 def write(network: keras.Model, spec: PoseSpec, layout: dict, folder: Path, kinds: Iterable[str]) -> Path:
@@ -56,11 +56,8 @@ def convert(network: keras.Model, kind: str) -> bytes:
         module = tf.Module()
         module.weights = [variable.value for variable in network.variables]
         tf.saved_model.save(module, folder, {"serving_default": call.get_concrete_function()})
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serving_default"])
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        converter.optimizations = [tf.lite.Optimize.DEFAULT] if kind != "float32" else []
-        converter.target_spec.supported_types = [tf.float16] if kind == "float16" else []
-        return converter.convert()
+        saved = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serving_default"])
+        return converter.run(saved, kind)
 
 
 def check(folder: Path, samples: Iterable[dict], evaluate: Callable[[Path], float], *, drop: float, show) -> Report:

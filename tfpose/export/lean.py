@@ -10,8 +10,8 @@ from pathlib import Path
 
 import keras
 import tf_keras
-from tensorflow_model_optimization import clustering, sparsity
 
+from tfpose.export.toolkit import clustering, sparsity
 from tfpose.export.twin import back, twin
 
 # Depthwise kernels stay: they are few, and each channel has nothing else.

@@ -13,7 +13,7 @@ import tensorflow as tf
 # What TFLiteConverter itself calls once it has calibrated; it takes no ranges from outside, and no names of layers.
 from tensorflow.lite.python.convert import mlir_quantize
 
-from tfpose.export import flatbuffer
+from tfpose.export import converter, flatbuffer
 
 Ranges = dict[int, tuple[float, float]]
 
@@ -24,9 +24,9 @@ def int8(content: bytes, ranges: Ranges, kept: Collection[str] = (), image: tf.D
     What writes the tensors named in `kept` stays float32. ValueError where the quantizer fails.
     """
     try:
-        return bytes(
-            mlir_quantize(flatbuffer.with_ranges(content, ranges), input_data_type=image, denylisted_nodes=[*kept])
-        )
+        with converter.quiet():
+            content = flatbuffer.with_ranges(content, ranges)
+            return bytes(mlir_quantize(content, input_data_type=image, denylisted_nodes=[*kept]))
     except Exception as error:  # the quantizer's own types are private
         raise ValueError(f"export: int8: the quantizer failed: {' '.join(str(error).split())[:200]}") from error
 

@@ -9,7 +9,8 @@ no rounding.
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from tensorflow_model_optimization.quantization import keras as toolkit
+
+from tfpose.export.toolkit import quantization as toolkit
 
 BITS, LARGEST = 8, 255.0
 

@@ -1,18 +1,16 @@
 """A .tflite file out of a Keras network: float, or in integers calibrated on views, of built-in operations only."""
 
-import re
 import tempfile
-import warnings
 from collections.abc import Collection, Iterable
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpose.export import flatbuffer, origins, quantize, ranges, saved_model
+from tfpose.export import converter, flatbuffer, origins, quantize, ranges, saved_model
 
 INTEGER = ("int8", "int16")
-KINDS = ("float32", "float16", "dynamic", *INTEGER)
+KINDS = (*converter.FLOAT, *INTEGER)
 
 
 def convert(
@@ -51,24 +49,5 @@ def converted(network: keras.Model, kind: str, image: str) -> bytes:
     """The bytes of a float32, float16 or dynamic file whose input is of dtype `image`."""
     with tempfile.TemporaryDirectory() as folder:
         saved_model.write(saved_model.frozen(network, batch=1, dtype=image), folder)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serving_default"])
-        # Built-in operations alone: with SELECT_TF_OPS a stray operation would pass, and fail on the device.
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        converter.optimizations = [] if kind == "float32" else [tf.lite.Optimize.DEFAULT]
-        converter.target_spec.supported_types = [tf.float16] if kind == "float16" else []
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the converter calls its own parts deprecated
-                return converter.convert()
-        except Exception as error:  # the converter's own type is private
-            raise ValueError(_refusal(kind, str(error))) from error
-
-
-def _refusal(kind: str, message: str) -> str:
-    """One line out of the converter's many: the operations that are not built in, and the layers they come from."""
-    refused = [line for line in message.splitlines() if "op is neither a custom op nor a flex op" in line]
-    places = [re.search(r'"([^"@]+)@[^"]*".*(tf\.\w+)\' op is neither', line) for line in refused]
-    found = sorted({f"{place[2]} in {place[1]}" for place in places if place})
-    if not found:
-        return f"export: {kind}: the converter failed: {message.strip().splitlines()[0]}"
-    return f"export: {kind}: found {', '.join(found)}, expected built-in operations of LiteRT; use other layers there"
+        saved = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serving_default"])
+        return converter.run(saved, kind)

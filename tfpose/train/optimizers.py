@@ -47,16 +47,23 @@ class Adam(Whole, keras.optimizers.Adam):
         self.decay = decay
 
     def update_step(self, gradient, variable, learning_rate):
-        step = ops.cast(self.iterations + 1, variable.dtype)
-        gradient = ops.cast(gradient, variable.dtype) + self.decay * variable
-        m = self._momentums[self._get_variable_index(variable)]
-        v = self._velocities[self._get_variable_index(variable)]
-        self.assign_add(m, (gradient - m) * (1 - self.beta_1))
-        self.assign_add(v, (ops.square(gradient) - v) * (1 - self.beta_2))
-        m_hat = m / (1 - ops.power(ops.cast(self.beta_1, variable.dtype), step))
-        v_hat = v / (1 - ops.power(ops.cast(self.beta_2, variable.dtype), step))
-        rate = ops.cast(learning_rate, variable.dtype)
-        self.assign_sub(variable, rate * m_hat / (ops.sqrt(v_hat) + self.epsilon))
+        index, step = self._get_variable_index(variable), ops.cast(self.iterations + 1, variable.dtype)
+        beta_1, beta_2 = (ops.cast(beta, variable.dtype) for beta in (self.beta_1, self.beta_2))
+        left = ops.power(beta_2, step)
+        # One pass over weights and moments; a large network waits for its memory. The operation's epsilon is added to
+        # the root before its correction.
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=ops.power(beta_1, step),
+            beta2_power=left,
+            lr=ops.cast(learning_rate, variable.dtype),
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=self.epsilon * ops.sqrt(1 - left),
+            grad=ops.cast(gradient, variable.dtype) + self.decay * variable,
+        )
 
     def get_config(self):
         return super().get_config() | {"decay": self.decay}
