@@ -1,6 +1,6 @@
 """Milliseconds of configurations' networks on edge files, untrained: speed does not depend on what was learnt.
 
-    python -m benchmarks.edge configs/ppnet/m2-d2-w32_256x192_coco.yaml configs/ppnet/m2-d1-w32_256x192_coco.yaml \\
+    python -m benchmarks.edge configs/ppnet/m2-d2-w32_256x192_coco.yaml configs/ppnet/m2-d1-w40_192x144_coco.yaml \\
         --peer movenet_single_pose_lightning_ptq.tflite
 
 All files take turns on one core, and so does one dense convolution in 8 bits, the peak that an int8 file's rate is a
