@@ -21,6 +21,8 @@ ALLOWED = {
     "geometry": (NUMPY, set()),
     "anchors": (NUMPY, set()),
     "progress": (NUMPY, set()),
+    "paths": ({"tensorflow"}, set()),  # where a name has a scheme
+    "remote": (set(), {"paths"}),
     "poses": (NUMPY, {"geometry"}),
     "spec": (NUMPY, {"skeleton"}),
     "options": (NUMPY, set()),
@@ -42,16 +44,20 @@ ALLOWED = {
         FRAME | {"predict", "predict_images", "evaluate_parts", "metrics", "progress"},
     ),
     "evaluate_labels": (NUMPY, FRAME | {"decode", "evaluate", "predict_labels", "progress"}),
-    "data": (TENSORFLOW | {"scipy"}, FRAME | {"config", "draw", "progress"}),
+    "data": (TENSORFLOW | {"scipy"}, FRAME | {"config", "draw", "paths", "progress"}),
     "encode": (TENSORFLOW, FRAME | {"decode"}),
     "models": ({"keras"}, set()),
     "losses": ({"keras"}, set()),
     "systems": (set(), FRAME | {"options", "encode", "decode", "models", "losses"}),
+    "precision": (NUMPY, {"evaluate"}),
+    "watch": (NUMPY, FRAME | {"decode", "draw", "metrics", "predict", "progress"}),
+    "sweep": (NUMPY, {"config", "yaml_config", "evaluate", "progress", "watch"}),
     "train": (
-        TENSORFLOW | {"keras"},
+        TENSORFLOW | {"keras", "tensorboard"},
         FRAME
         | {"", "config", "yaml_config", "data", "systems", "models", "decode", "predict", "runners", "evaluate"}
-        | {"draw", "progress"},
+        | {"draw", "progress", "watch", "precision", "evaluate_labels", "evaluate_parts"}
+        | {"label_runners", "predict_images", "predict_labels"},
     ),
     "export": (
         NUMPY
@@ -65,7 +71,7 @@ ALLOWED = {
 }
 # These put everything together, and leave every language to the parts.
 FRONT = {
-    **dict.fromkeys(("", "cli", "fields", "protocol", "show", "targets"), NUMPY),
+    **dict.fromkeys(("", "cli", "fields", "kept", "protocol", "shard", "show", "targets"), NUMPY),
     **{"jobs": NUMPY | {"keras"}, "quantize": NUMPY | {"keras"}, "predictions": NUMPY | {"cv2"}},
 }
 FILES = sorted((ROOT / "tfpose").rglob("*.py"))

@@ -20,7 +20,20 @@ from tfpose import cli, yaml_config
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = str(ROOT / "configs" / "ppnet" / "m2-d2-w32_256x192_coco.yaml")
-COMMANDS = ("train", "evaluate", "predict", "export", "quantize", "show", "check-data", "serve", "quickstart")
+COMMANDS = (
+    "train",
+    "evaluate",
+    "predict",
+    "export",
+    "quantize",
+    "sweep",
+    "find-rate",
+    "show",
+    "data",
+    "check-data",
+    "serve",
+    "quickstart",
+)
 
 
 def tfpose(capsys, *arguments):

@@ -12,7 +12,8 @@ import tiny
 
 from tfpose.config import Distill
 from tfpose.skeleton import COCO17, skeleton
-from tfpose.train import distill, epochs, loop
+from tfpose.systems import base
+from tfpose.train import distill, feed, loop
 from tfpose.train.trainee import Trainee
 
 ONE = tf.distribute.get_strategy()
@@ -33,7 +34,7 @@ def run(folder, weight=1.0):
 def batch(folder):
     """Images, targets and what the student says, before it has learnt anything."""
     whole = run(folder)
-    inputs, targets = next(iter(epochs.samples(whole, whole.timeline.stretches[0], 0)))
+    inputs, targets = next(iter(feed.samples(whole, whole.timeline.stretches[0], 0)))
     return inputs, targets, whole.trainee.network(inputs["image"], training=False)
 
 
@@ -76,7 +77,7 @@ def test_the_cost_is_as_many_times_as_large_as_the_weight(folder):
 def test_a_few_steps_bring_the_student_nearer_and_leave_the_teacher_alone(tmp_path):
     whole = loop.assemble(taught(1.0), tmp_path, ONE)
     before = whole.trainee.teacher.network.get_weights()
-    data = epochs.samples(whole, whole.timeline.stretches[0], 0)
+    data = feed.samples(whole, whole.timeline.stretches[0], 0)
     few = list(itertools.islice(iter(data), 4))
     history = whole.trainee.fit(tf.data.Dataset.from_generator(lambda: few * 4, output_signature=data.element_spec))
     assert "distill" in history.history
@@ -104,13 +105,13 @@ def test_a_run_logs_the_term_and_keeps_no_teacher(tmp_path):
 
 
 def test_a_teacher_of_other_views_is_refused():
-    system = loop.system(tiny.config("system.size=[96, 64]").system, COCO17)
+    system = base.system(tiny.config("system.size=[96, 64]").system, COCO17)
     with pytest.raises(ValueError, match=r"sees views of \(64, 48\), the student of \(96, 64\)"):
         distill.teacher(Distill(str(tiny.run())), system, [system.size])
 
 
 def test_a_teacher_of_other_keypoints_is_refused():
-    system = loop.system(tiny.config().system, skeleton("mpii16"))
+    system = base.system(tiny.config().system, skeleton("mpii16"))
     with pytest.raises(ValueError, match=r"keypoints \['nose', .*, the student's are \['"):
         distill.teacher(Distill(str(tiny.run())), system, [system.size])
 
@@ -118,7 +119,7 @@ def test_a_teacher_of_other_keypoints_is_refused():
 def test_a_teacher_that_keras_cannot_run_is_refused(tmp_path):
     (tmp_path / "int8.tflite").write_bytes(b"")
     tiny.spec().save(tmp_path / "pose.json")
-    system = loop.system(tiny.config().system, COCO17)
+    system = base.system(tiny.config().system, COCO17)
     with pytest.raises(ValueError, match=r"int8\.tflite, expected a run folder or a \.keras file"):
         distill.teacher(Distill(str(tmp_path)), system, [tiny.SIZE])
 

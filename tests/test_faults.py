@@ -3,6 +3,7 @@
 import contextlib
 import resource
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -105,6 +106,32 @@ def test_on_a_full_disk_the_best_network_stays(tmp_path):
     with full_disk(), pytest.raises(OSError, match=r"best\.keras: cannot be written"):
         callbacks.save_network(run.trainee.network, run.system, run.config, path)
     assert path.read_bytes() == before and [f.name for f in tmp_path.iterdir()] == ["best.keras"]
+
+
+class Spoil(keras.callbacks.Callback):
+    """Does something to a photo when the second epoch begins."""
+
+    def __init__(self, photo, spoil):
+        super().__init__()
+        self.photo, self.spoil = photo, spoil
+
+    def on_epoch_begin(self, epoch, logs=None):  # noqa: ARG002 keras's own signature
+        if epoch == 1:
+            self.spoil(self.photo)
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda photo: photo.write_bytes(b"torn")], ids=["vanished", "torn"])
+def test_a_photo_that_breaks_during_a_run_is_named_and_the_run_goes_on_once_it_is_mended(tmp_path, spoil):
+    people = shutil.copytree(tiny.people(), tmp_path / "people")
+    named = (people / "annotations" / "person_keypoints_train.json", people / "train")
+    options = ("train.epochs=20", "train.pictures=0", f"data.train={{annotations: {named[0]}, images: {named[1]}}}")
+    photo = named[1] / "000000000001.jpg"
+    content, config = photo.read_bytes(), tiny.config(*options)
+    with pytest.raises(ValueError, match=rf"^cannot decode {photo}; mend or remove what is broken$"):
+        loop.train(config, tmp_path / "run", callbacks=(Spoil(photo, spoil),))
+    photo.write_bytes(content)
+    run = loop.assemble(config, tmp_path / "run", loop.devices.strategy("cpu"))
+    assert loop.begin(run)["epoch"] >= 1
 
 
 def test_a_run_goes_on_from_the_checkpoint_before_a_torn_one(tmp_path, capsys):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import test_system_contract as contract
 import tiny
+import worker
 
 from tfpose import yaml_config
 from tfpose.train import loop
@@ -27,8 +28,6 @@ os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[int(sys.argv.pop(1)) % 
 from tfpose.cli import main
 sys.exit(main())
 """
-# On so small views batch norm sees a few cells of their coarsest levels: rounding becomes large within a few steps.
-UNSTEADY = ["multiposenet", "rsn"]
 RECIPE = ("train.optimizer={name: sgd, learning_rate: 0.3}", "augment.half_body=0", "train.epochs=6")
 
 
@@ -45,34 +44,25 @@ def trained(system, number, folder, free):
     return subprocess.Popen(command, cwd=ROOT, env=os.environ | PATH, stderr=subprocess.PIPE, text=True)
 
 
-def of_workers(system, folder, count):
-    """What two workers learnt, one process, and of four one with the rows of its batches in reverse."""
+def of_workers(system, folder):
+    """What two workers learnt, and one process."""
     free = ",".join(ports())
-    processes = [trained(system, number, folder, free if number < 2 else "") for number in range(count)]
+    processes = [trained(system, number, folder, joined) for number, joined in enumerate((free, free, ""))]
     errors = [process.communicate()[1] for process in processes]
-    assert [process.returncode for process in processes] == [0] * count, errors
-    return [np.load(folder / f"{system}_{number}.npz") for number in range(count)]
+    assert [process.returncode for process in processes] == [0] * 3, errors
+    return [np.load(folder / f"{system}_{number}.npz") for number in range(3)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("system", [name for name in contract.OPTIONS if name not in UNSTEADY])
+@pytest.mark.parametrize("system", [*contract.OPTIONS, worker.WHOLE])
 def test_two_workers_learn_the_weights_and_log_the_losses_of_one_process(system, tmp_path):
-    first, second, one = of_workers(system, tmp_path, 3)
+    first, second, one = of_workers(system, tmp_path)
     for name in one.files:
         np.testing.assert_array_equal(first[name], second[name])
-        # Of moving variances, which are larger than 1, rounding takes the sixth digit.
-        np.testing.assert_allclose(first[name], one[name], rtol=2e-5, atol=1e-5)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("system", UNSTEADY)
-def test_two_workers_differ_from_one_process_no_more_than_it_does_with_another_order_of_rows(system, tmp_path):
-    first, second, one, reverse = of_workers(system, tmp_path, 4)
-    weights = [name for name in one.files if name.startswith("weight")]
-    assert all(np.array_equal(first[name], second[name]) for name in weights)
-    gaps = [max(np.abs(other[name] - one[name]).max() for name in weights) for other in (first, reverse)]
-    assert gaps[0] < 2 * gaps[1]
-    assert first["loss"] == pytest.approx(one["loss"], rel=1e-2)
+        np.testing.assert_allclose(first[name], one[name], rtol=1e-5, atol=1e-5)
+    kernels = [i for i in range(len(one.files)) if np.ndim(one.get(f"weight_{i}")) > 1]
+    moved = max(np.abs(one[f"weight_{i}"] - one[f"first_{i}"]).max() for i in kernels)
+    assert moved > 1e-3 and one["loss"][-1] < one["loss"][0]
 
 
 class Workers:
@@ -95,6 +85,12 @@ class Workers:
             time.sleep(0.01)
         os.kill(self.processes[1].pid, number)
 
+    def silence_second(self, epochs: int) -> None:
+        """Has the second worker do nothing for twice as long as TensorFlow would wait, when so many are logged."""
+        self.signal_second(signal.SIGSTOP, epochs)
+        time.sleep(20)
+        os.kill(self.processes[1].pid, signal.SIGCONT)
+
     def ended(self) -> tuple[list[int], list[str], list[str]]:
         """Exit codes, what was said and what went wrong."""
         said = [process.communicate() for process in self.processes]
@@ -103,15 +99,19 @@ class Workers:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """The folders of one process and of two workers, one of which was killed, later asked to stop; what they said."""
+    """The folders of one process and of two workers, of which one was killed, then asked to stop, then held up."""
     folder, said = tmp_path_factory.mktemp("workers"), {}
     loop.train(tiny.config(*RECIPE), folder / "one")
     file = folder / "config.yaml"
     file.write_text(yaml_config.dump(tiny.config(*RECIPE, "train.devices=multiworker")))
-    for name, number, epochs in (("killed", signal.SIGKILL, 1), ("asked", signal.SIGTERM, 3), ("whole", 0, 0)):
+    happens = {
+        "killed": lambda workers: workers.signal_second(signal.SIGKILL, 1),
+        "asked": lambda workers: workers.signal_second(signal.SIGTERM, 3),
+        "whole": lambda workers: workers.silence_second(4),
+    }
+    for name, happen in happens.items():
         workers = Workers(file, folder / "two")
-        if number:
-            workers.signal_second(number, epochs)
+        happen(workers)
         said[name] = workers.ended()
     return folder / "one", folder / "two", said
 
@@ -130,8 +130,12 @@ def test_both_workers_end_with_zero_where_one_was_asked_to_stop(runs):
 
 
 @pytest.mark.slow
-def test_workers_go_on_to_the_weights_and_the_log_of_one_process(runs):
+def test_workers_wait_for_one_that_is_silent_for_twenty_seconds(runs):
     assert runs[2]["whole"][0] == [0, 0], runs[2]["whole"][2]
+
+
+@pytest.mark.slow
+def test_workers_go_on_to_the_weights_and_the_log_of_one_process(runs):
     one, two = (keras.models.load_model(f / "network.keras", compile=False).get_weights() for f in runs[:2])
     for a, b in zip(one, two, strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-4)

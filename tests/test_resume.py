@@ -15,7 +15,7 @@ import pytest
 import tiny
 
 from tfpose import yaml_config
-from tfpose.train import epochs, loop
+from tfpose.train import feed, loop
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = "import sys; from tfpose.cli import main; sys.exit(main())"
@@ -107,7 +107,7 @@ def test_the_network_of_a_run_has_the_averages_and_was_validated_with_them(asked
     averages, saved = loop.Averages(run.trainee), keras.models.load_model(folder / "network.keras", compile=False)
     with averages.there():
         assert all(np.array_equal(a, b) for a, b in zip(run.trainee.network.get_weights(), saved.get_weights()))
-        found = run.trainee.evaluate(epochs.validation(run, run.timeline.stretches[-1]), return_dict=True, verbose=0)
+        found = run.trainee.evaluate(feed.validation(run, run.timeline.stretches[-1]), return_dict=True, verbose=0)
     logged = list(csv.DictReader((folder / "log.csv").open()))[-1]
     assert found["loss"] == pytest.approx(float(logged["val_loss"]), rel=1e-5)
     assert not np.array_equal(run.trainee.network.get_weights()[0], saved.get_weights()[0])

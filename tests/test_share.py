@@ -39,8 +39,9 @@ def epoch(view, share=WHOLE, start=0):
     return list(itertools.islice(data.as_numpy_iterator(), steps * share.local))
 
 
-def everything(view, share=WHOLE):
-    return list(pipeline.validation(records("validation"), plain, share=share, **options(view)).as_numpy_iterator())
+def everything(view, share=WHOLE, photos=None):
+    some = records("validation")[:photos]
+    return list(pipeline.validation(some, plain, share=share, **options(view)).as_numpy_iterator())
 
 
 def ids(batches):
@@ -60,10 +61,12 @@ def test_two_workers_read_the_halves_of_each_batch(view):
     same(joined, whole)
 
 
-def test_two_workers_together_see_every_id_of_an_epoch_once():
+@pytest.mark.parametrize("workers", [2, 4])
+def test_workers_together_see_every_id_of_an_epoch_once_but_for_the_rest_that_fills_no_batch(workers):
     kept = ids(epoch("person")[:-1])
-    seen = [i for number in range(2) for batch in ids(epoch("person", Share(2, number))[:-1]) for i in batch]
+    seen = [i for n in range(workers) for batch in ids(epoch("person", Share(workers, n))[:-1]) for i in batch]
     assert sorted(seen) == sorted(i for batch in kept for i in batch) and len(set(seen)) == len(seen)
+    assert 0 < pipeline.count(records()) - len(seen) < BATCH
 
 
 def test_a_worker_of_several_devices_reads_their_parts_in_turn():
@@ -83,3 +86,11 @@ def test_an_epoch_goes_on_where_it_was_left(view):
 def test_validation_is_shared_without_a_sample_lost(view):
     seen = [i for number in range(2) for batch in ids(everything(view, Share(2, number))) for i in batch]
     assert sorted(seen) == sorted(i for batch in ids(everything(view)) for i in batch)
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.parametrize("photos", [1, 3, 5])
+def test_a_validation_that_no_number_of_workers_divides_is_read_once(workers, photos):
+    seen = [i for n in range(workers) for batch in ids(everything("image", Share(workers, n), photos)) for i in batch]
+    assert sorted(seen) == sorted(i for batch in ids(everything("image", photos=photos)) for i in batch)
+    assert len(seen) == photos

@@ -151,6 +151,14 @@ def test_stages_need_names_of_their_own_that_can_be_folders():
         Stage("../a")
 
 
+def test_a_system_was_taught_last_by_its_own_last_stage():
+    parts = PARTS.replace("part=detector", "part=detector, augment.rotation=3")
+    taught = config(f"stages=[{parts}, {{name: prn, options: ['system={ASSIGNMENT}', augment.noise=0.5]}}]")
+    assert taught.augment.rotation != 3 and stages.latest(taught).augment.rotation == 3
+    assert stages.latest(taught).augment.noise == 0  # what the network of keypoints' owners was taught after it
+    assert stages.latest(tiny.config()) == tiny.config()
+
+
 def test_weights_are_taken_by_the_names_of_layers_or_not_at_all():
     first, other = network("keypoints"), network("detector")
     before = other.get_weights()

@@ -14,6 +14,7 @@ from tfpose.config import Optimizer, Train
 from tfpose.train import accumulate, optimizers
 from tfpose.train.ema import Averages
 from tfpose.train.fused import training_network
+from tfpose.train.loss_scale import LossScale
 from tfpose.train.timeline import executed, timeline
 from tfpose.train.trainee import Trainee
 
@@ -30,7 +31,7 @@ import test_step
 from tfpose.train import devices
 two = devices.strategy("mirrored")
 found = {"whole": {}, "parts": {"parts": 4}, "clip": {"clip_norm": test_step.CLIP}, "average": {"average": 0.5}}
-found |= {"float16": {"half": True, "clip_norm": test_step.CLIP}}
+found |= {"float16": {"half": True, "clip_norm": test_step.CLIP}, "overflow": {"half": True, "spoilt": 2}}
 found = {name: test_step.weights(two, **options) for name, options in found.items()}
 found["norm"] = test_step.weights(two, norm=True)
 np.savez(sys.argv[1], **{f"{name}_{i}": w for name, ws in found.items() for i, w in enumerate(ws)})
@@ -61,24 +62,26 @@ def trainee(strategy, *, norm=False, half=False, together=True, **options):
         network = training_network(lambda: built(norm), "float16" if half else "float32", replicas if together else 1)
         made = Trainee(network, Taught(), replicas)
         optimizer = optimizers.optimizer(Optimizer("sgd", momentum=0.5), RATE, **options)
-        made.compile(keras.optimizers.LossScaleOptimizer(optimizer) if half else optimizer, jit_compile=False)
+        made.compile(LossScale(optimizer) if half else optimizer, jit_compile=False)
         made.optimizer.build(network.trainable_variables)
     return made
 
 
-def data(steps=STEPS):
+def data(steps=STEPS, spoilt=0):
+    """Some batches; the last image of number `spoilt` is larger than float16 can compute with."""
     rng = np.random.default_rng(2)
     images, maps = (rng.normal(size=(STEPS * BATCH, 8, 6, c)).astype("float32") for c in (3, 4))
+    images[spoilt * BATCH - 1] *= 1e4 if spoilt else 1
     return tf.data.Dataset.from_tensor_slices(({"image": images}, {"maps": 3 * maps + 1})).batch(BATCH).take(steps)
 
 
-def weights(strategy, *, parts=1, steps=STEPS, executed_together=1, **options):
+def weights(strategy, *, parts=1, steps=STEPS, executed_together=1, spoilt=0, **options):
     """The weights, and the averages where there are any, after some steps."""
     made = trainee(strategy, **options)
     if parts > 1:
         accumulate.accumulate(made, parts)
     made.steps_per_execution = executed_together
-    made.fit(data(steps), epochs=1, verbose=0, shuffle=False)
+    made.fit(data(steps, spoilt), epochs=1, verbose=0, shuffle=False)
     return made.network.get_weights() + [np.array(average) for _, average in Averages(made).pairs]
 
 
@@ -126,6 +129,11 @@ def test_no_step_is_longer_than_its_clipped_gradient():
 
 def test_scaled_losses_are_clipped_as_others(on_two):
     same(on_two["float16"], weights(ONE, clip_norm=CLIP), atol=2e-3)
+
+
+def test_a_step_that_overflows_on_one_device_alone_is_left_out_on_all(on_two):
+    same(on_two["overflow"], weights(ONE, half=True, spoilt=2), atol=2e-3)
+    assert max(np.abs(a - b).max() for a, b in zip(on_two["overflow"], weights(ONE, half=True))) > 1e-2
 
 
 def test_the_average_forgets_half_with_each_step(on_two):

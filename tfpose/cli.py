@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from tfpose import __version__, yaml_config
+from tfpose import __version__, paths, remote, yaml_config
 from tfpose.config import Config
 
 OVERRIDES = "changes to the configuration, as in train.batch=16 system.width=24"
@@ -52,7 +52,11 @@ def parser() -> argparse.ArgumentParser:
 
     p = _command(commands, "train", train, "train a network, or continue where an earlier call stopped")
     _configuration(p)
-    p.add_argument("--workdir", type=Path, help="the run folder (default: runs/NAME OF THE CONFIGURATION)")
+    p.add_argument(
+        "--workdir",
+        type=paths.path,
+        help="the run folder, gs://BUCKET/FOLDER too (default: runs/NAME OF THE CONFIGURATION)",
+    )
     p.add_argument("--stage", default="", help="of a configuration with stages only the one of this name")
 
     p = _command(commands, "evaluate", evaluate, "COCO AP, PCK or PCKh of any file that predicts")
@@ -78,9 +82,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--flip", action="store_true", help="average with the mirrored views: better, twice the time")
 
     p = _command(commands, "export", export, "write the bundle: SavedModel, TFLite files and pose.json, verified")
-    p.add_argument("run", type=Path, metavar="RUN", help="the run folder of `tfpose train`")
+    p.add_argument("run", type=paths.path, metavar="RUN", help="the run folder of `tfpose train`, gs:// too")
     p.add_argument("overrides", nargs="*", metavar="SECTION.OPTION=VALUE", help=OVERRIDES)
-    p.add_argument("--output", type=Path, help="the bundle's folder (default: RUN/bundle)")
+    p.add_argument("--output", type=paths.path, help="the bundle's folder, gs:// too (default: RUN/bundle)")
     p.add_argument("--layers", action="store_true", help="write what each layer costs in 8 bits: layers.md, layers.png")
     p.add_argument(
         "--keep-float", action="append", default=[], metavar="LAYER", help="left in float32 in int8; may be repeated"
@@ -94,6 +98,30 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--prune", type=float, metavar="SHARE", help="so much of its kernels zero, as in 0.5: RUN/pruned")
     how.add_argument("--cluster", type=int, metavar="COUNT", help="so many values in a kernel, as in 16: RUN/clustered")
 
+    p = _command(commands, "sweep", sweep, "train with many values of some options: a grid, or drawn by chance")
+    p.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file, such as those in configs/")
+    p.add_argument(
+        "overrides",
+        nargs="+",
+        metavar="SECTION.OPTION=VALUES",
+        help="[16,32] are choices, 1e-4..1e-2 is a range, and anything else is the same for all",
+    )
+    p.add_argument("--workdir", type=Path, help="the sweep's folder (default: runs/sweep_NAME OF THE CONFIGURATION)")
+    p.add_argument("--jobs", type=int, default=1, help="trainings at a time (default: %(default)s)")
+    p.add_argument("--trials", type=int, default=0, help="so many drawn by chance (default: every combination)")
+    p.add_argument("--seed", type=int, default=0, help="of chance (default: %(default)s)")
+    p.add_argument("--metric", default="val_loss", help="of log.csv or `tfpose evaluate` (default: %(default)s)")
+    way = p.add_mutually_exclusive_group()
+    way.add_argument("--minimize", dest="highest", action="store_false", default=None, help="default for a loss")
+    way.add_argument("--maximize", dest="highest", action="store_true", default=None, help="default for AP, PCK, PCKh")
+
+    p = _command(commands, "find-rate", find_rate, "the learning rate, by some steps at ever higher ones")
+    _configuration(p)
+    p.add_argument("--from", dest="low", type=float, default=1e-7, help="the first rate (default: %(default)s)")
+    p.add_argument("--to", dest="high", type=float, default=10.0, help="the last rate (default: %(default)s)")
+    p.add_argument("--steps", type=int, default=200, help="from one to the other (default: %(default)s)")
+    p.add_argument("--picture", type=Path, default=Path("rate.html"), help="its curve (default: %(default)s)")
+
     p = _command(commands, "show", show, "what a network costs, layer by layer, beside what its paper prints")
     _configuration(p)
     p.add_argument("--json", action="store_true", help="print the totals as JSON")
@@ -106,6 +134,8 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--stage", default="", help="with --fields, what the stage of this name would be taught")
     p.add_argument("--picture", type=Path, default=Path("fields.png"), help="where it goes (default: %(default)s)")
+
+    _data_commands(commands)
 
     p = _command(commands, "check-data", check_data, "look at a data set before training on it: a table and a picture")
     _data(p)
@@ -133,8 +163,42 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _data_commands(commands) -> None:
+    """Those of `tfpose data`."""
+    text = "data at scale: shards to train from, and machines that make the batches"
+    p = commands.add_parser("data", help=text, description=text[0].upper() + text[1:] + ".", epilog=EXAMPLES["data"])
+    p.formatter_class = argparse.RawDescriptionHelpFormatter
+    group = p.add_subparsers(required=True, metavar="COMMAND")
+
+    p = _command(group, "data shard", data_shard, "write the data of a configuration as shards that training reads")
+    _configuration(p)
+    p.add_argument("--out", type=paths.path, required=True, metavar="FOLDER", help="where they go; gs:// too")
+    p.add_argument("--part", choices=("train", "validation"), help="only this one (default: both)")
+    how = p.add_mutually_exclusive_group()
+    how.add_argument("--whole", action="store_true", help="whole photos, byte for byte, for a system of crops too")
+    how.add_argument(
+        "--margin",
+        type=float,
+        default=0.0,
+        metavar="TIMES",
+        help="crops of so many times the person's box (default: all that the augmentation can look at)",
+    )
+    p.add_argument("--per-shard", type=int, default=512, metavar="COUNT", help="photos or crops (default: %(default)s)")
+    p.add_argument("--quality", type=int, default=95, help="of the crops' JPEG (default: %(default)s)")
+    p.add_argument("--processes", type=int, default=os.cpu_count(), help="that write (default: one a core)")
+
+    p = _command(group, "data dispatcher", data_dispatcher, "hand out numbers of batches to workers (data.service)")
+    p.add_argument("--port", type=int, default=5050, help="0 for one that is free (default: %(default)s)")
+
+    p = _command(group, "data worker", data_worker, "make batches for data.service on this machine")
+    p.add_argument("dispatcher", metavar="grpc://HOST:PORT", help="the dispatcher's address")
+    p.add_argument("--host", default="localhost", help="this machine's name for the trainers (default: %(default)s)")
+    p.add_argument("--port", type=int, default=0, help="where it listens (default: one that is free)")
+
+
 def _command(commands, name: str, function, text: str) -> argparse.ArgumentParser:
-    p = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=EXAMPLES[name])
+    last = name.rpartition(" ")[2]
+    p = commands.add_parser(last, help=text, description=text[0].upper() + text[1:] + ".", epilog=EXAMPLES[name])
     p.formatter_class = argparse.RawDescriptionHelpFormatter
     p.set_defaults(command=function, name=name)
     return p
@@ -173,10 +237,26 @@ EXAMPLES = {
     "  tfpose export runs/try export.calibration=percentile export.percentile=99.999",
     "quantize": "examples:\n  tfpose quantize runs/try --aware quantize.epochs=2\n"
     "  tfpose quantize runs/try --prune 0.5\n  tfpose quantize runs/try --cluster 16",
+    "sweep": "examples:\n  tfpose sweep configs/tiny/ppnet_synthetic.yaml 'train.batch=[16,32]' "
+    "'system.width=[16,24]' --metric AP\n"
+    "  tfpose sweep CONFIG train.optimizer.learning_rate=1e-4..1e-2 train.batch=16..64 --trials 20 --jobs 2",
+    "find-rate": "example:\n  tfpose find-rate configs/tiny/ppnet_synthetic.yaml --steps 100",
     "show": "examples:\n  tfpose show configs/ppnet/m2-d2-w32_256x192_coco.yaml\n"
     "  tfpose show CONFIG system.width=48 --json\n"
     "  tfpose show runs/crowd --fields photo.jpg\n"
     "  tfpose show configs/multiposenet/r50_480x480_coco.yaml --stage detector --fields train",
+    "data": "examples:\n  tfpose data shard configs/ppnet/m2-d2-w32_256x192_coco.yaml --out shards/\n"
+    "  tfpose data worker grpc://data:5050 --host worker1\n  tfpose data shard --help",
+    "data shard": "It continues where an earlier call stopped. Persons' crops are written for systems that see one\n"
+    "person, whole photos for others; what chance can do to a view is that of CONFIG's augment section.\n\n"
+    "examples:\n  tfpose data shard configs/ppnet/m2-d2-w32_256x192_coco.yaml --out shards/\n"
+    "  tfpose train configs/ppnet/m2-d2-w32_256x192_coco.yaml data.format=shards data.folder=shards/\n"
+    "  tfpose data shard CONFIG --whole --out gs://bucket/photos --processes 16\n"
+    "  tfpose check-data --config CONFIG data.format=shards data.folder=shards/",
+    "data dispatcher": "example, on three machines and the trainer's:\n  tfpose data dispatcher --port 5050\n"
+    "  tfpose data worker grpc://data:5050 --host worker1\n  tfpose data worker grpc://data:5050 --host worker2\n"
+    "  tfpose train CONFIG data.service=grpc://data:5050",
+    "data worker": "example:\n  tfpose data worker grpc://data:5050 --host worker1 --port 5051",
     "check-data": "examples:\n  tfpose check-data --config configs/tiny/ppnet_synthetic.yaml\n"
     "  tfpose check-data --annotations people.json --images photos/",
     "serve": "example:\n  tfpose serve runs/try/bundle --port 8501",
@@ -189,13 +269,13 @@ def train(options) -> None:
     config = yaml_config.load(options.config, tuple(options.overrides))
     from tfpose.train import loop, stages
 
-    folder = options.workdir or Path("runs") / options.config.stem
-    if config.stages:
-        stages.train(config, folder, options.stage)
-    elif options.stage:
-        raise ValueError(f"--stage: {options.config} has no stages; leave it out")
-    else:
-        loop.train(config, folder)
+    with remote.here(options.workdir or Path("runs") / options.config.stem) as folder:
+        if config.stages:
+            stages.train(config, folder, options.stage)
+        elif options.stage:
+            raise ValueError(f"--stage: {options.config} has no stages; leave it out")
+        else:
+            loop.train(config, folder)
 
 
 def evaluate(options) -> None:
@@ -223,8 +303,9 @@ def export(options) -> None:
 
     if options.keep_float:
         options.overrides = [*options.overrides, f"export.keep_float={json.dumps(options.keep_float)}"]
-    config = yaml_config.load(options.run / "config.yaml", tuple(options.overrides))
-    jobs.export(options.run, config, options.output or options.run / "bundle", layers=options.layers)
+    with remote.here(options.run) as run, remote.here(options.output or run / "bundle") as output:
+        config = yaml_config.load(run / "config.yaml", tuple(options.overrides))
+        jobs.export(run, config, output, layers=options.layers)
 
 
 def quantize(options) -> None:
@@ -240,6 +321,29 @@ def quantize(options) -> None:
         smaller.prune(options.run, config, options.prune)
     else:
         smaller.cluster(options.run, config, options.cluster)
+
+
+def sweep(options) -> None:
+    """`tfpose sweep`."""
+    from tfpose.sweep import run
+
+    if options.jobs < 1 or options.trials < 0:
+        raise ValueError(f"--jobs and --trials: found {options.jobs} and {options.trials}; expected at least 1 and 0")
+    folder = options.workdir or Path("runs") / f"sweep_{options.config.stem}"
+    asked = {name: getattr(options, name) for name in ("trials", "seed", "metric", "highest")}
+    run.run(run.planned(options.config, list(options.overrides), folder, **asked), options.jobs)
+
+
+def find_rate(options) -> None:
+    """`tfpose find-rate`."""
+    config = yaml_config.load(options.config, tuple(options.overrides))
+    if config.stages:
+        raise ValueError(f"{options.config}: has stages; take the options of one, and 'stages=[]'")
+    from tfpose.train import find_rate as finder
+
+    found = finder.find(config, low=options.low, high=options.high, steps=options.steps)
+    finder.write(found, options.picture, str(options.config))
+    print(f"{finder.text(found)}\n{options.picture}")
 
 
 def show(options) -> None:
@@ -258,6 +362,30 @@ def show(options) -> None:
     from tfpose import show as costs
 
     print(json.dumps(costs.totals(config)) if options.json else costs.layers(config))
+
+
+def data_shard(options) -> None:
+    """`tfpose data shard`."""
+    config = yaml_config.load(options.config, tuple(options.overrides))
+    from tfpose import shard
+
+    parts = (options.part,) if options.part else ("train", "validation")
+    how = {"per_shard": options.per_shard, "quality": options.quality, "processes": options.processes}
+    shard.shard(config, options.out, parts, whole=options.whole, margin=options.margin, **how)
+
+
+def data_dispatcher(options) -> None:
+    """`tfpose data dispatcher`."""
+    from tfpose.data import service
+
+    service.dispatcher(options.port)
+
+
+def data_worker(options) -> None:
+    """`tfpose data worker`."""
+    from tfpose.data import service
+
+    service.worker(options.dispatcher, options.host, options.port)
 
 
 def check_data(options) -> None:

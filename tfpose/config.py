@@ -45,9 +45,13 @@ class Mpii:
 
 @dataclass(frozen=True)
 class Data:
-    """Where samples come from. `synthetic` writes its COCO folder first, when it is not there."""
+    """Where samples come from. `synthetic` writes its COCO folder first, when it is not there.
 
-    format: Literal["coco", "mpii", "synthetic"] = "coco"
+    `shards` are what `tfpose data shard` wrote into `folder`. With a `service`, grpc://HOST:PORT, training batches are
+    made by the workers of `tfpose data worker` (docs/data.md).
+    """
+
+    format: Literal["coco", "mpii", "synthetic", "shards"] = "coco"
     skeleton: str = "coco17"
     folder: str = "data/synthetic"
     count: tuple[int, int] = (900, 100)
@@ -58,6 +62,15 @@ class Data:
     bad_records: Literal["skip", "refuse"] = "refuse"
     padding: float = 1.25
     warp: Literal["auto", "graph", "opencv"] = "auto"
+    service: str = ""
+
+    def __post_init__(self):
+        if self.service and not re.fullmatch(r"grpc://[^/:]+:\d+", self.service):
+            raise ValueError(f"data.service: found {self.service!r}; expected grpc://HOST:PORT, as in grpc://data:5050")
+        if self.service and self.warp == "opencv":
+            raise ValueError(
+                "data.service: OpenCV's warp is Python, which cannot be sent to workers; set data.warp to graph or auto"
+            )
 
 
 @dataclass(frozen=True)
@@ -189,6 +202,9 @@ class Train:
 
     `buckets` are sizes (height, width) in which a network of whole images sees whole photos, each in that which shows
     it largest and each batch of one size, in place of crops around people.
+
+    `pictures` are drawn of so many views, 0 of none and of no photos for the report. Of the steps of `profile`, first
+    and last, a trace is kept (docs/watching.md).
     """
 
     epochs: int = 210
@@ -209,8 +225,11 @@ class Train:
     distill: Distill = Distill()
     validate_every: int = 1
     pictures: int = 8
+    profile: tuple[int, ...] = ()
 
     def __post_init__(self):
+        if self.profile and not (len(self.profile) == 2 and 1 <= self.profile[0] <= self.profile[1]):
+            raise ValueError(f"train.profile: found {list(self.profile)}; expected first and last step, as in [20, 30]")
         for option in ("epochs", "batch", "accumulate", "steps_per_execution", "validate_every"):
             if getattr(self, option) < 1:
                 raise ValueError(f"train.{option}: found {getattr(self, option)}; expected at least 1")

@@ -164,6 +164,15 @@ def coco_ap(annotations: Path | dict, results: list[dict], image_ids: Iterable[i
 
 def _ap(truth: dict, results: list[dict], ids: list[int], sigmas: np.ndarray | None = None) -> dict:
     """Of keypoints, or without sigmas of boxes: the first figures are the same."""
+    judge = judged(truth, results, ids, sigmas)
+    with contextlib.redirect_stdout(io.StringIO()):
+        judge.accumulate()
+        judge.summarize()
+    return {name: float(value) for name, value in zip(FIGURES, judge.stats)}
+
+
+def judged(truth: dict, results: list[dict], ids: list[int], sigmas: np.ndarray | None):
+    """pycocotools' COCOeval with every image's matches: of keypoints, or without sigmas of boxes."""
     from pycocotools.cocoeval import COCOeval
 
     with contextlib.redirect_stdout(io.StringIO()):
@@ -174,9 +183,7 @@ def _ap(truth: dict, results: list[dict], ids: list[int], sigmas: np.ndarray | N
             judge.params.kpt_oks_sigmas = sigmas
         judge.params.imgIds = ids
         judge.evaluate()
-        judge.accumulate()
-        judge.summarize()
-    return {name: float(value) for name, value in zip(FIGURES, judge.stats)}
+    return judge
 
 
 def detected(records: list, detections: list[dict]) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -1,13 +1,14 @@
 """The commands as functions: what each does once its arguments are known; heavy imports stand where they are needed."""
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from tfpose import draw, evaluate_labels, protocol
+from tfpose import draw, evaluate_labels, kept, protocol
 from tfpose.config import Config
 from tfpose.data.source import load_part, locate
 from tfpose.evaluate import ANNOTATED, DETECTED, MAIN, WHOLE, Evaluation, load_detections, report
@@ -22,12 +23,19 @@ def evaluate(network: Path, config: Config, detections: Path | None = None) -> d
     """{"annotation boxes": figures, "detected boxes": figures} of a network on the validation part.
 
     Of a network that finds people in whole images {"whole images": figures}, and of one that sees labels alone
-    {rule: figures}.
+    {rule: figures}. They are kept in the folder of a run that was named by it, and shown in its report.
     """
     predictor = protocol.predictor(network, config.evaluate)
     what = {"bodies": outlined(predictor), "photos": predictor.spec.view != "labels"}
-    split = load_part(config.data, annotated(predictor.spec, config), "validation", **what)
-    return evaluations(predictor, split, config, detections)
+    body = annotated(predictor.spec, config)
+    split = load_part(config.data, body, "validation", **what)
+    found = evaluations(predictor, split, config, detections)
+    if kept.belongs(network):
+        try:
+            kept.keep(network, config, found, split.records, body)
+        except OSError as error:  # somebody else's run may be evaluated too
+            print(f"not kept in the run's report: {error}", file=sys.stderr)
+    return found
 
 
 def outlined(predictor) -> bool:
@@ -158,6 +166,10 @@ def check_data(config: Config, part: str, picture: Path) -> str:
 
     body = skeleton(config.data.skeleton)
     split = load_part(replace(config.data, bad_records="skip"), body, part)
+    if config.data.format == "shards":
+        from tfpose.data import shards
+
+        split = replace(split, problems=(*split.problems, *shards.damaged(config.data.folder, part)))
     table = check.check(split, body).table()
     try:
         check.contact_sheet(split, body, picture)

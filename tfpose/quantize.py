@@ -21,7 +21,7 @@ from tfpose.export.finetune import finetune
 from tfpose.predictions import fast_warp
 from tfpose.skeleton import skeleton
 from tfpose.systems.base import PoseSystem, system
-from tfpose.train import devices
+from tfpose.train import devices, feed, stages
 from tfpose.train.callbacks import save_network
 
 AWARE, INT8 = "aware", "int8"
@@ -59,21 +59,10 @@ class Finished:
         return min(options.epochs * epoch, options.steps or options.epochs * epoch)
 
     def batches(self, records: list):
-        """Endless batches, augmented as in training."""
-        return pipeline.training(
-            records,
-            self.system.encode,
-            size=self.system.training_size,
-            padding=self.config.data.padding,
-            skeleton=self.system.skeleton,
-            view=self.system.view,
-            stride=self.system.stride,
-            labels=self.system.labels,
-            augment=self.config.augment,
-            batch=self.config.quantize.batch,
-            seed=self.config.seed,
-            warp=self.config.data.warp,
-        )
+        """Endless batches, augmented as in training; of a run in stages as in the last, which every part has seen."""
+        method, batch = self.system, self.config.quantize.batch
+        config = replace(self.config, augment=stages.latest(self.config).augment)
+        return feed.augmented(config, method, records, size=method.training_size, batch=batch)
 
     def bundle(self) -> Path:
         """The run's bundle, exported now where there is none."""

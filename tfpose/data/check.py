@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from tfpose import draw
+from tfpose.data import photos
 from tfpose.data.coco import Record, Split
 from tfpose.poses import Poses
 from tfpose.skeleton import Skeleton, mirrored
@@ -107,7 +108,7 @@ def contact_sheet(split: Split, skeleton: Skeleton, path: Path, count: int = 24,
 
 def drawn(record: Record, skeleton: Skeleton) -> np.ndarray:
     """The photo of a record (H, W, 3) uint8 with its people, and what is ignored tinted."""
-    with Image.open(record.path) as photo:
+    with photos.opened(record.path) as content, Image.open(content) as photo:
         image = np.asarray(photo.convert("RGB"))
     with contextlib.suppress(ValueError):  # a broken mask has its line in the report
         image = np.where(record.ignore_mask()[..., None], image // 2 + np.array(TINT, np.uint8) // 2, image)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tfpose import paths
 from tfpose.data import faults, masks, photos
+from tfpose.data.reach import Reach
 from tfpose.skeleton import Skeleton
 
 
@@ -19,7 +21,8 @@ class Record:
     `ignore` holds COCO segmentations (polygons, run lengths) or boxes of crowds and of persons without keypoints;
     `heads` has the P people's head boxes, None where one is unknown, and is empty where the file has none at all.
     `unposed` (Q, 4) are the boxes of the persons without keypoints, no crowds; `bodies`, where they are asked for,
-    the segmentations of all P + Q persons.
+    the segmentations of all P + Q persons. `path` may be a record of a shard (`records.py`), a crop that has what views
+    of `reach` look at.
     """
 
     image_id: int
@@ -34,6 +37,7 @@ class Record:
     heads: tuple[tuple[float, ...] | None, ...] = ()
     unposed: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
     bodies: tuple = ()
+    reach: Reach | None = None
 
     def ignore_mask(self) -> np.ndarray:
         """Where nothing is known of the people seen: (height, width) bool; ValueError names a broken one's image."""
@@ -94,12 +98,12 @@ def read(path: Path) -> dict:
 
 def read_json(path: Path):
     """What a .json or .json.gz file holds; ValueError where it is missing or not JSON."""
-    path = Path(path)
+    path = paths.path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such annotation file")
     try:
-        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
-            return json.load(file)
+        with path.open("rb") as file:
+            return json.load(gzip.open(file) if path.suffix == ".gz" else file)
     except (json.JSONDecodeError, UnicodeDecodeError, OSError, EOFError) as error:
         raise ValueError(f"{path}: not JSON: {error}") from error
 
@@ -143,7 +147,7 @@ def _images(entries: list, folder: Path | None, keep: tuple | None, path: Path) 
             if entry["id"] in wanted:
                 problems.append(f"{path}: image id {entry['id']} twice ({entry['file_name']})")
             else:
-                wanted[entry["id"]] = (entry, str(Path(folder) / entry["file_name"]) if folder else "")
+                wanted[entry["id"]] = (entry, str(paths.path(folder) / entry["file_name"]) if folder else "")
     for identity, problem in photos.broken(wanted) if folder else ():
         problems.append(problem)
         del wanted[identity]

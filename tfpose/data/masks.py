@@ -1,6 +1,9 @@
-"""COCO segmentations -> masks: polygons, run lengths (as lists or COCO's compressed text) and plain boxes."""
+"""COCO segmentations -> masks: polygons, run lengths (as lists or COCO's compressed text) and plain boxes; or a PNG."""
+
+import io
 
 import numpy as np
+from PIL import Image
 
 from tfpose.data.faults import finite
 
@@ -28,6 +31,9 @@ def _add(mask: np.ndarray, segmentation) -> None:
     elif finite(segmentation) and len(segmentation) == 4:
         x, y, w, h = (*segmentation[:2], *np.maximum(segmentation[2:], 0))
         _add_polygon(mask, [x, y, x + w, y, x + w, y + h, x, y + h])
+    elif isinstance(segmentation, bytes):
+        with Image.open(io.BytesIO(segmentation)) as drawn:
+            mask |= np.asarray(drawn, bool)
     else:
         raise ValueError(f"expected polygons, run lengths or a box, found {segmentation!r:.80}")
 

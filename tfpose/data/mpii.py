@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfpose import paths
 from tfpose.data import coco, mpii_mat, photos
 from tfpose.data.coco import Record, Split
 from tfpose.data.faults import finite
@@ -32,7 +33,7 @@ def load(
     from the .mat, from a field head_box [x1, y1, x2, y2] or from the file `heads`. Images are numbered from 1 in order
     of name, `keep` and `on_bad` are as in `coco.load`. Raises ValueError for another form.
     """
-    official = Path(annotations).suffix == ".mat"
+    official = paths.path(annotations).suffix == ".mat"
     entries = mpii_mat.read(annotations, skeleton) if official else coco.read_json(annotations)
     if heads:
         entries = _with_heads(entries, heads, annotations)
@@ -105,13 +106,13 @@ def _placed(entry: dict, origin: int, lowered: float) -> dict:
 
 
 def _record(identity: int, folder: Path | None, name: str, entries: list, count: int) -> Record:
-    width, height = photos.size(Path(folder) / name) if folder else (0, 0)
+    width, height = photos.size(paths.path(folder) / name) if folder else (0, 0)
     people = [(number, e) for number, e in entries if any(v > 0 for v in e["joints_vis"])]
     nobody = [e for _, e in entries if not any(v > 0 for v in e["joints_vis"])]
     boxes = np.array([e["box"] for _, e in people], np.float32).reshape(-1, 4)
     return Record(
         image_id=identity,
-        path=str(Path(folder) / name) if folder else "",
+        path=str(paths.path(folder) / name) if folder else "",
         width=width,
         height=height,
         keypoints=np.array([_keypoints(e) for _, e in people], np.float32).reshape(-1, count, 3),

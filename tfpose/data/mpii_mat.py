@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfpose import paths
 from tfpose.skeleton import MPII16, Skeleton
 
 HEAD = ("x1", "y1", "x2", "y2")
@@ -48,10 +49,11 @@ def _load(path: Path, name: str, content: str):
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
-    if not Path(path).is_file():
+    if not paths.path(path).is_file():
         raise ValueError(f"{path}: no such file")
     try:
-        variables = loadmat(path, simplify_cells=True, variable_names=[name])
+        with paths.path(path).open("rb") as file:
+            variables = loadmat(file, simplify_cells=True, variable_names=[name])
     except (MatReadError, ValueError, TypeError, OSError, NotImplementedError, zlib.error) as error:
         raise ValueError(f"{path}: not a MATLAB file that can be read: {error}") from error
     if name not in variables:

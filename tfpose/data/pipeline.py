@@ -9,13 +9,14 @@ no photo is read, and `labels.py` makes the batches.
 
 import functools
 
-import numpy as np
 import tensorflow as tf
 
 from tfpose.data import buckets as sized
+from tfpose.data import crops, views
 from tfpose.data import labels as alone
+from tfpose.data import service as services
 from tfpose.data import share as shares
-from tfpose.data import views
+from tfpose.data.epochs import Epochs
 from tfpose.data.images import Images
 from tfpose.data.persons import Persons
 from tfpose.data.share import WHOLE
@@ -55,6 +56,7 @@ def training(
     share=WHOLE,
     warp="auto",
     workers=tf.data.AUTOTUNE,
+    service="",
 ) -> tf.data.Dataset:
     """Endless batches of `encode`'s (inputs, targets), count // batch of them an epoch, from `start_epoch` on.
 
@@ -63,41 +65,35 @@ def training(
     `size` is (height, width) of the views, `augment` a `config.Augment`, `encode` takes a whole batch; `stride` is that
     of the grid on which a view of an "image" says what is to be ignored, `labels` what it has beside: "boxes", "mask"
     (`images.Images`), or of labels alone whether a sample is a "person" or an "image". `buckets` are sizes of views of
-    whole photos, each batch of one of them, in place of `size` (`buckets.py`). Raises ValueError where nobody is in the
-    records, or fewer samples than a batch takes.
+    whole photos, each batch of one of them, in place of `size` (`buckets.py`). With the address of a `service` other
+    machines make the batches, the same ones (`service.py`). Raises ValueError where nobody is in the records, or fewer
+    samples than a batch takes; where they are crops that lack what is to be seen; for what a service cannot do.
     """
+    if service and (view == "labels" or buckets):
+        found = "a system that learns from labels alone" if view == "labels" else "train.buckets"
+        raise ValueError(f"data.service: found with {found}, whose batches are made here alone; leave it out")
     if view == "labels":
         common = {"labels": labels, "skeleton": skeleton, "batch": batch}
         whole = alone.training(records, encode, **common, augment=augment, seed=seed, start_epoch=start_epoch)
         return share.parts(batch, whole.skip(start_step))
+    crops.sufficient(records, view, size, padding, augment)
     kept = count(records, view) // batch * batch
     plans = _plans(records, view, size, padding, skeleton, stride, labels)
     if not kept:
         raise ValueError(
             f"train.batch: {batch}, of {count(records, view)} samples in the training part; choose a smaller batch"
         )
-
     if buckets:
         chance = {"augment": augment, "seed": seed, "start_epoch": start_epoch, "start_step": start_step}
         common = {"batch": batch, "share": share, "warp": views.choose(warp), "workers": workers}
         return sized.training(plans, buckets, encode, **chance, **common).with_options(_options())
-
-    def plan(epoch, number, photos, firsts):
-        source = tf.stack([seed + 2_000_003 * epoch, 4 * number])
-        group = plans.drawn(photos, tf.maximum(kept - firsts, 0), augment, source)
-        if share.replicas == 1 and not start_step:
-            return group
-        index = tf.minimum(firsts[0], kept) + tf.range(_samples(group), dtype=tf.int64)
-        begun = (epoch > start_epoch) | (index >= start_step * batch)
-        return _shared(group, share.wanted(index, batch) & begun)
-
-    def groups(epoch):
-        return tf.data.Dataset.from_tensor_slices(plans.table.epoch(epoch, seed, plans.samples))
-
-    epochs = tf.data.Dataset.range(start_epoch, np.iinfo(np.int64).max)
-    part = share.part(batch)
-    batches = plans.batches(epochs.flat_map(groups).map(plan), views.choose(warp), workers, part, drop_remainder=True)
-    return batches.map(encode, num_parallel_calls=workers, deterministic=True).prefetch(4).with_options(_options())
+    common = {"encode": encode, "augment": augment, "seed": seed, "batch": batch, "share": share, "workers": workers}
+    if service:
+        epochs = Epochs(plans, kept=kept, warp="graph", **common)
+        batches = services.distributed(epochs, service, start_epoch * epochs.steps + start_step)
+    else:
+        batches = Epochs(plans, kept=kept, warp=views.choose(warp), **common).endless(start_epoch, start_step)
+    return batches.prefetch(4).with_options(_options())
 
 
 def validation(
@@ -128,6 +124,7 @@ def validation(
         parts = sized.split(records, buckets)
         each = [validation(part, encode, size=size, **common) for size, part in parts.items()]
         return functools.reduce(tf.data.Dataset.concatenate, each)
+    crops.sufficient(records, view, size, padding)
     plans = _plans(records, view, size, padding, skeleton, stride, labels)
     photos = plans.table.in_groups(tf.range(plans.table.count, dtype=tf.int64), -1)
     firsts = plans.table.in_groups(tf.cumsum(plans.samples, exclusive=True), 0)[:, 0]
@@ -136,7 +133,7 @@ def validation(
         group = plans.plain(photos)
         if share.replicas == 1:
             return group
-        return _shared(group, share.wanted(first + tf.range(_samples(group), dtype=tf.int64), batch))
+        return shares.chosen(group, share.wanted(first + tf.range(shares.samples(group), dtype=tf.int64), batch))
 
     groups = tf.data.Dataset.from_tensor_slices((photos, firsts)).map(plan)
     batches = plans.batches(groups, views.choose(warp), workers, share.part(batch), drop_remainder=False)
@@ -149,15 +146,6 @@ def _plans(records, view, size, padding, skeleton, stride, labels):
     if view == "person":
         return Persons(records, size, padding, skeleton)
     return Images(records, size, padding, skeleton, stride, labels)
-
-
-def _samples(group: tuple):
-    """The number of samples of a planned group: of people in their order, or of photos."""
-    return tf.shape(group[2] if len(group) == 3 else group[0][0])[0]
-
-
-def _shared(group: tuple, wanted) -> tuple:
-    return shares.people(group, wanted) if len(group) == 3 else shares.images(group, wanted)
 
 
 def _options() -> tf.data.Options:

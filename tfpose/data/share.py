@@ -39,6 +39,16 @@ class Share:
 WHOLE = Share()
 
 
+def samples(group: tuple):
+    """The number of samples of a planned group: of people in their order, or of photos."""
+    return tf.shape(group[2] if len(group) == 3 else group[0][0])[0]
+
+
+def chosen(group: tuple, wanted) -> tuple:
+    """A planned group with those samples alone that are `wanted` (N,)."""
+    return people(group, wanted) if len(group) == 3 else images(group, wanted)
+
+
 def people(group: tuple, wanted) -> tuple:
     """A group of `Persons` with those alone whose views are `wanted` (P,), in the order of the batches."""
     (paths, sizes, affine, colour), labels, order = group

@@ -4,6 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfpose import paths
 from tfpose.data import coco, mpii, synthetic
 from tfpose.progress import progress
 from tfpose.skeleton import Skeleton
@@ -28,6 +29,10 @@ def load_part(data, skeleton: Skeleton, part: str, *, bodies: bool = False, phot
     `bodies` keeps the persons' segmentations; without `photos` labels are read alone, and images may be anywhere.
     ValueError where the format has no such thing.
     """
+    if data.format == "shards":
+        from tfpose.data import shards  # which need TensorFlow
+
+        return shards.load(data.folder, part, skeleton, bodies=bodies)
     annotations, images = locate(data, part)
     if not photos:
         if data.format == "mpii":
@@ -43,7 +48,7 @@ def load_part(data, skeleton: Skeleton, part: str, *, bodies: bool = False, phot
         if bodies:
             raise ValueError("data.format: mpii has no outlines of persons, which this system learns; use coco")
         heads = getattr(data, part).heads
-        form = {"origin": data.mpii.origin, "lowered": data.mpii.lowered, "heads": Path(heads) if heads else None}
+        form = {"origin": data.mpii.origin, "lowered": data.mpii.lowered, "heads": paths.path(heads) if heads else None}
         split = mpii.load(annotations, images, skeleton, **common, **form)
     else:
         split = coco.load(annotations, images, skeleton, bodies=bodies, **common)
@@ -54,8 +59,13 @@ def load_part(data, skeleton: Skeleton, part: str, *, bodies: bool = False, phot
     return split
 
 
-def locate(data, part: str) -> tuple[Path, Path | None]:
+def locate(data, part: str) -> tuple:
     """The annotation file and image folder of a part; ValueError where the configuration names none."""
+    if data.format == "shards":
+        raise ValueError(
+            "data.format: shards are trained on; to evaluate or export give the files they were made from, as in "
+            "data.format=coco data.validation.annotations=FILE data.validation.images=FOLDER"
+        )
     if data.format == "synthetic":
         folder = Path(data.folder)
         train, validation = data.count
@@ -64,4 +74,4 @@ def locate(data, part: str) -> tuple[Path, Path | None]:
     split = data.train if part == "train" else data.validation
     if not split.annotations:
         raise ValueError(f"data.{part}.annotations: missing; name the file, as in data.{part}.annotations=FILE")
-    return Path(split.annotations), Path(split.images) if split.images else None
+    return paths.path(split.annotations), paths.path(split.images) if split.images else None

@@ -5,6 +5,7 @@ import importlib.util
 import numpy as np
 import tensorflow as tf
 
+from tfpose.data import records
 from tfpose.data.augment import Draws
 
 MARGIN = 2  # pixels around what is needed: a JPEG's colours are interpolated from their neighbours
@@ -63,7 +64,7 @@ def region(affine, size, photo_size):
 
 
 def read(path, photo_size, affine, colour, size, warp: str):
-    """Views (P, height, width, 3) uint8 of a photo file's people; nobody's photo is not opened.
+    """Views (P, height, width, 3) uint8 of the people of a photo, a file or a shard's record; nobody's is not opened.
 
     Bilinear, black outside the photo, each view through its colour map (P, 3, 4). `warp` "graph" uses TensorFlow
     alone, so that the pipeline can be moved to other machines; "opencv" is faster. The two agree to one grey level.
@@ -92,7 +93,7 @@ def _read_graph(path, photo_size, affine, colour, size):
 
 def _decoded(path, needed):
     """The needed part of a photo and its corner (x, y); the accurate DCT gives Pillow's and OpenCV's pixels."""
-    data = tf.io.read_file(path)
+    data = records.content(path)
     start, extent = [*tf.unstack(needed[:2]), 0], [*tf.unstack(needed[2:]), 3]
     image = tf.cond(
         tf.io.is_jpeg(data),
@@ -130,15 +131,15 @@ def _coloured(views, colour):
 
 
 def _read_opencv(path, _, affine, colour, size):
-    return tf.numpy_function(_opencv, [path, affine, colour, *size], tf.uint8)
+    return tf.numpy_function(_opencv, [records.content(path), path, affine, colour, *size], tf.uint8)
 
 
-def _opencv(path, affine, colour, height, width):
+def _opencv(content, path, affine, colour, height, width):
     import cv2
 
-    photo = cv2.imread(path.decode(), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    photo = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if photo is None:
-        raise ValueError(f"{path.decode()}: cannot be read as an image")
+        raise ValueError(f"{records.named(path.decode())}: cannot be read as an image")
     views = np.empty((len(affine), height, width, 3), np.uint8)
     plain = np.eye(3, 4, dtype=np.float32)
     for view, matrix, change in zip(views, affine, colour):

@@ -79,13 +79,25 @@ class Progress(keras.callbacks.Callback):
         if self.start is not None and self.done > self.first:
             self._show(self.stretch.steps, logs, "\n")
 
-    def _show(self, step, logs, end):
+    def known(self) -> dict:
+        """How far the run is: its epoch and step, and, once they are known, images a second and the seconds left."""
+        far = {"epoch": self.epoch + 1, "epochs": self.timeline.stretches[-1].end}
+        far |= {"step": self.done, "steps": self.timeline.total}
+        if self.start is None or self.done == self.first:
+            return far
+        rate, left = self._pace()
+        return far | {f"{self.samples}/s": round(rate, 2), "seconds_left": round(left)}
+
+    def _pace(self) -> tuple[float, float]:
         seconds = max(time.monotonic() - self.start, 1e-9) / (self.done - self.first)
-        left = seconds * (self.timeline.total - self.done)
+        return self.stretch.batch / seconds, seconds * (self.timeline.total - self.done)
+
+    def _show(self, step, logs, end):
+        rate, left = self._pace()
         losses = " ".join(f"{name} {logs[name]:.3e}" for name in ("loss", "val_loss") if name in logs)
         line = (
             f"epoch {self.epoch + 1}/{self.timeline.stretches[-1].end} step {step}/{self.stretch.steps} "
-            f"{self.stretch.batch / seconds:.1f} {self.samples}/s {losses} {clock(left)} left"
+            f"{rate:.1f} {self.samples}/s {losses} {clock(left)} left"
         )
         print(f"\r{line:<100}" if sys.stderr.isatty() else line, end=end, file=sys.stderr, flush=True)
 

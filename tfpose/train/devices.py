@@ -7,8 +7,11 @@ import os
 
 import keras
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from tfpose.train import cluster
+
+SILENT = 60  # seconds until a worker counts as lost; TensorFlow's ten are less than a busy machine may take to answer
 
 
 def strategy(devices: str) -> tf.distribute.Strategy:
@@ -38,6 +41,9 @@ def _workers() -> tf.distribute.Strategy:
     os.environ["TF_CONFIG"] = json.dumps(found)
     addresses, number = found["cluster"]["worker"], found["task"]["index"]
     print(f"worker {number} of {len(addresses)} at {addresses[number]}, waiting for the others", flush=True)
+    joining = context.context()
+    patient = functools.partial(joining.configure_coordination_service, heartbeat_timeout_in_ms=1000 * SILENT)
+    joining.configure_coordination_service = patient  # nothing public says how long a worker may be silent
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 

@@ -1,11 +1,13 @@
 """`tfpose train`: from a configuration to a run folder, through keras `fit`, continuing where an earlier call stopped.
 
 run folder: config.yaml  versions.json  network.keras  best.keras  pose.json  checkpoint.npz  previous_checkpoint.npz
-            log.csv  tensorboard/  pictures/
+            log.csv  tensorboard/  pictures/  status.json  report.html  about.json  samples.json
 """
 
+import contextlib
 import json
 import platform
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -14,32 +16,20 @@ import keras
 
 from tfpose import yaml_config
 from tfpose.config import Config, Train
-from tfpose.data import pipeline
-from tfpose.data.source import Parts, load_parts
-from tfpose.models import count
-from tfpose.skeleton import skeleton
-from tfpose.systems.base import PoseSystem, system
-from tfpose.train import (
-    accumulate,
-    callbacks,
-    checkpoint,
-    devices,
-    distill,
-    multiworker,
-    optimizers,
-    schedules,
-    stop,
-    transfer,
-)
+from tfpose.data.source import Parts
+from tfpose.train import about, callbacks, checkpoint, devices, multiworker, stop
 from tfpose.train.ema import Averages
-from tfpose.train.epochs import Run, fit
-from tfpose.train.fused import training_network
-from tfpose.train.timeline import Timeline, timeline
-from tfpose.train.trainee import Trainee
+from tfpose.train.epochs import fit
+from tfpose.train.run import Run, assemble
+from tfpose.watch import report, status
 
 
-def train(config: Config, folder: Path, parts: Parts | None = None) -> Path:
+def train(
+    config: Config, folder: Path, parts: Parts | None = None, callbacks: Iterable[keras.callbacks.Callback] = ()
+) -> Path:
     """Trains, or continues, the run in `folder`, on `parts` in place of the configuration's data; returns the folder.
+
+    `callbacks` are more of Keras's own: `fit` has them, on every worker, and once for each size of views.
 
     Raises ValueError for data that cannot be read and for a folder that holds a run of another configuration,
     ArithmeticError, naming the batch, when the loss stops being finite, ConnectionError where another worker ended, and
@@ -52,8 +42,9 @@ def train(config: Config, folder: Path, parts: Parts | None = None) -> Path:
     writes = multiworker.chief(strategy)
     if writes:
         claim(config, folder)
-    with stop.listening() as request, multiworker.watching(strategy):
-        run = assemble(config, folder, strategy, parts)
+    told = status.lasting(folder, report.write) if writes else contextlib.nullcontext()
+    with told, stop.listening() as request, multiworker.watching(strategy):
+        run = replace(assemble(config, folder, strategy, parts), callbacks=tuple(callbacks))
         if writes:
             introduce(run, strategy.num_replicas_in_sync)
         state = begin(run)
@@ -102,7 +93,8 @@ def claim(config: Config, folder: Path) -> None:
 
 def _meant(config: Config) -> Config:
     """What decides which numbers a run computes: it may go on elsewhere."""
-    return replace(config, train=replace(config.train, devices="auto", jit="auto", steps_per_execution=1))
+    same = {"devices": "auto", "jit": "auto", "steps_per_execution": 1, "profile": ()}
+    return replace(config, train=replace(config.train, **same))
 
 
 def _version(name: str) -> str:
@@ -112,70 +104,14 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def assemble(config: Config, folder: Path, strategy, parts: Parts | None = None) -> Run:
-    """The run's system, data (`parts`, or the configuration's), compiled trainee and timeline.
-
-    The variables are under `strategy`.
-    """
-    method = system(config.system, skeleton(config.data.skeleton))
-    alone = method.view == "labels"
-    parts = parts or load_parts(config.data, method.skeleton, bodies="mask" in method.labels, photos=not alone)
-    replicas = strategy.num_replicas_in_sync
-    samples = pipeline.count(parts.train.records, method.view, method.labels, config.train.batch)
-    plan = timeline(config.train, method.training_size, samples, replicas)
-    rate = schedules.rate(
-        config.train.optimizer.learning_rate,
-        config.train.schedule,
-        tuple(plan.step_at(epoch) for epoch in config.train.schedule.at),
-        plan.total,
-    )
-    if alone and config.train.phases:
-        raise ValueError("train.phases: found some, but labels have no size; leave them out")
-    if method.labels == ("image",) and alone and replicas * config.train.accumulate > 1:
-        raise ValueError("train: batches of images' labels are of any size and cannot be split; use one device, whole")
-    if config.train.buckets and method.view != "image":
-        raise ValueError(f"train.buckets: {method.name} does not look at whole images; leave them out")
-    for size in (*config.train.buckets, *(phase.size for phase in config.train.phases)):
-        method.build(size)  # a size that the network cannot have is refused now, not when its phase begins
-    size = (None, None) if config.train.phases or method.view != "person" else None
-    with strategy.scope():
-        together = replicas if config.train.sync_batch_norm else 1
-        network = training_network(lambda: method.build(size), config.train.precision, together)
-        if not checkpoint.exists(folder):
-            method.start(network)
-        if config.train.initial_weights:
-            transfer.initial(network, config.train.initial_weights)
-        trainee = Trainee(network, method, replicas, _teacher(config.train, method, plan))
-        options = {"clip_norm": config.train.clip_norm, "average": config.train.average}
-        optimizer = optimizers.optimizer(config.train.optimizer, rate, **options)
-        if config.train.precision == "float16":  # its smallest gradients would be zero
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        # Labels come in batches of ever other shapes: each would be compiled anew.
-        trainee.compile(optimizer=optimizer, jit_compile=not alone and devices.compiler(config.train.jit))
-        trainee.optimizer.build(network.trainable_variables)
-    if config.train.accumulate > 1:
-        accumulate.accumulate(trainee, config.train.accumulate)
-    if multiworker.several(strategy):
-        multiworker.correct(trainee)
-    return Run(config, folder, method, parts, trainee, plan)
-
-
-def _teacher(train: Train, method: PoseSystem, plan: Timeline) -> distill.Teacher | None:
-    sizes = [stretch.size for stretch in plan.stretches]
-    return distill.teacher(train.distill, method, sizes) if train.distill.teacher else None
-
-
 def introduce(run: Run, replicas: int) -> None:
     """Prints what is about to happen, in numbers that can be checked."""
-    network = run.system.build()
-    trainable, _ = count.parameters(network)
-    height, width = run.system.size
-    print(f"{run.system.name} {height}x{width}: {trainable:,} parameters, {count.macs(network) / 1e9:.3f} GMAC")
-    train, validation = (part.records for part in (run.parts.train, run.parts.validation))
-    print(f"train: {len(train):,} images, {pipeline.people(train):,} people; validation: ", end="")
-    print(f"{len(validation):,} images, {pipeline.people(validation):,} people")
-    print(f"{run.config.train.epochs} epochs, {run.timeline.total:,} steps, {replicas} replica(s), ", end="")
-    print(f"{run.config.train.precision}; {run.folder}", flush=True)
+    known = about.facts(run, replicas)
+    about.write(run, known)
+    print(f"{about.title(run)}: {known['parameters']} parameters, {known['cost']}")
+    print(f"train: {known['training part']}; validation: {known['validation part']}")
+    print(f"{known['epochs']} epochs, {known['steps']} steps, {replicas} replica(s), ", end="")
+    print(f"{known['precision']}; {run.folder}", flush=True)
     if remark := late_steps(run.config.train):
         print(remark, flush=True)
 

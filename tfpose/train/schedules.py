@@ -1,5 +1,7 @@
 """The learning rate: a function of the step (warm-up, then constant, steps, linear, cosine), or fallen on plateaux."""
 
+from dataclasses import asdict
+
 import keras
 import numpy as np
 from keras import ops
@@ -42,7 +44,11 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         return ops.ones(())
 
     def get_config(self):
-        return {"base": self.base, "schedule": self.schedule, "at": self.at, "total": self.total}
+        return {"base": self.base, "schedule": asdict(self.schedule), "at": self.at, "total": self.total}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config | {"schedule": Schedule(**config["schedule"])})
 
 
 def current(optimizer) -> float:

@@ -7,6 +7,7 @@ run folder: a run folder for each stage, under its name; config.yaml, network.ke
 """
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
@@ -17,24 +18,32 @@ from tfpose.config import Config
 from tfpose.decode import owners
 from tfpose.skeleton import skeleton
 from tfpose.systems.base import system
-from tfpose.train import callbacks, loop, transfer
+from tfpose.train import callbacks as around
+from tfpose.train import loop, transfer
+from tfpose.watch import files, report, status
 
 
-def train(config: Config, folder: Path, only: str = "") -> Path:
+def train(config: Config, folder: Path, only: str = "", callbacks: Iterable[keras.callbacks.Callback] = ()) -> Path:
     """Trains, or continues, every stage of a configuration, or `only` the one of that name; returns the folder.
 
-    Raises ValueError for an unknown stage, for one that comes after another which was not trained yet, and as
-    `loop.train` does.
+    `callbacks` are for `fit`, in every stage. Raises ValueError for an unknown stage, for one that comes after another
+    which was not trained yet, and as `loop.train` does.
     """
     names = [stage.name for stage in config.stages]
     if only and only not in names:
         raise ValueError(f"--stage: found {only}; choose from {', '.join(names)}")
-    for number, name in enumerate(names):
-        if only in ("", name):
-            print(f"stage {number + 1} of {len(names)}: {name}", flush=True)
-            loop.train(stage(config, folder, number), folder / name)
-    if all(network_of(folder, name).is_file() for name in names):
-        assemble(config, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    known = {"network": f"{config.system.name} in {len(names)} stages", "stages": names}
+    files.put(folder / report.ABOUT, files.dumped(known))
+    with status.lasting(folder, report.write):
+        for number, name in enumerate(names):
+            if only in ("", name):
+                text = f"stage {number + 1} of {len(names)}: {name}"
+                print(text, flush=True)
+                status.say(folder, report.write, status.RUNNING, text)
+                loop.train(stage(config, folder, number), folder / name, callbacks=callbacks)
+        if all(network_of(folder, name).is_file() for name in names):
+            assemble(config, folder)
     return folder
 
 
@@ -59,6 +68,13 @@ def stage(config: Config, folder: Path, number: int) -> Config:
 def alone(config: Config, number: int) -> Config:
     """What a stage's options make of the configuration."""
     return yaml_config.changed(config, ("stages=[]", *config.stages[number].options))
+
+
+def latest(config: Config) -> Config:
+    """What its own system was taught by last: its last stage's, or the configuration itself where it has none."""
+    found = (alone(config, number) for number in range(len(config.stages)))
+    own = [stage for stage in found if stage.system.name == config.system.name]
+    return own[-1] if own else config
 
 
 def network_of(folder: Path, name: str) -> Path:
@@ -89,7 +105,7 @@ def assemble(config: Config, folder: Path) -> None:
     if wanted:
         raise ValueError(f"stages: none of them trains {wanted}, which system.assign=network asks for; set it to max")
     (folder / "config.yaml").write_text(yaml_config.dump(config))
-    callbacks.save_network(network, method, config, folder / "network.keras")
+    around.save_network(network, method, config, folder / "network.keras")
     print(f"the whole network: {folder / 'network.keras'}", flush=True)
 
 
