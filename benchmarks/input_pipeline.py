@@ -49,18 +49,13 @@ def main() -> None:
 
 
 def arguments(what: str) -> argparse.Namespace:
-    return parser(what).parse_args()
-
-
-def parser(what: str) -> argparse.ArgumentParser:
-    """The arguments of a comparison of input pipelines."""
     p = argparse.ArgumentParser(description=what.partition("\n")[0])
     p.add_argument("annotations", type=Path, help="a COCO keypoint file")
     p.add_argument("images", type=Path, help="the folder of its photos")
     p.add_argument("--batch", type=int, default=32)
     p.add_argument("--seconds", type=float, default=4.0, help="of one turn (default: %(default)s)")
     p.add_argument("--rounds", type=int, default=5, help="turns of each (default: %(default)s)")
-    return p
+    return p.parse_args()
 
 
 def compare(contenders: dict[str, Iterator[int]], seconds: float, rounds: int) -> dict[str, tuple[float, float]]:

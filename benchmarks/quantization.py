@@ -1,10 +1,11 @@
 """What each kind of file costs in score, and what it saves: a line per network, a column per kind of TFLite file.
 
-    python -m benchmarks.quantization RUN [RUN ...] [--photos 200] [--output quantization.md]
+    python -m benchmarks.quantization RUN [RUN ...] [evaluate.flip=none ...] [--photos 200] [--output quantization.md]
 
 RUN is a run folder with a bundle; of its files those are measured that are there. A cell says the score in per cent
 (AP, PCK or PCKh on the validation part, or on its first `--photos` photos), MB, and milliseconds of a view: processor
-time on one thread, the median. `network.keras` is the float network beside them.
+time on one thread, the median. `network.keras` is the float network beside them. SECTION.OPTION=VALUE changes the
+configuration of all runs.
 """
 
 import os
@@ -27,20 +28,23 @@ KINDS = ("keras", "float32", "float16", "dynamic", "int8", "aware", "int16")
 def main() -> None:
     """Prints the table, and writes it."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    p.add_argument("runs", nargs="+", metavar="RUN")
     p.add_argument("--photos", type=int, default=0, help="so many of the validation part (default: all)")
     p.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
     p.add_argument("--output", type=Path)
     o = p.parse_args()
-    table = tables.markdown([["network", "score is", *o.kinds], *(line(run, o.kinds, o.photos) for run in o.runs)])
+    overrides = tuple(text for text in o.runs if "=" in text)
+    runs = [Path(text) for text in o.runs if "=" not in text]
+    rows = (line(run, overrides, o.kinds, o.photos) for run in runs)
+    table = tables.markdown([["network", "score is", *o.kinds], *rows])
     print(table)
     if o.output:
         o.output.write_text(table + "\n")
 
 
-def line(run: Path, kinds: list[str], photos: int) -> list[str]:
+def line(run: Path, overrides: tuple[str, ...], kinds: list[str], photos: int) -> list[str]:
     """The cells of one run: score, MB and milliseconds of each of its files, nothing where there is no such file."""
-    score, metric = judge(run, photos)
+    score, metric = judge(run, overrides, photos)
     cells = []
     for kind in kinds:
         file = run / "bundle" / bundle.FILES[kind]
@@ -52,9 +56,9 @@ def line(run: Path, kinds: list[str], photos: int) -> list[str]:
     return [run.name, metric, *cells]
 
 
-def judge(run: Path, photos: int) -> tuple[Callable[[Path], float], str]:
+def judge(run: Path, overrides: tuple[str, ...], photos: int) -> tuple[Callable[[Path], float], str]:
     """What gives the score of a run's files on its validation part (of `photos`, 0 for all), and what it is."""
-    config = yaml_config.load(run / "config.yaml")
+    config = yaml_config.load(run / "config.yaml", overrides)
     predictor = protocol.predictor(run / "bundle" / bundle.KERAS, config.evaluate)
     body, bodies = jobs.annotated(predictor.spec, config), jobs.outlined(predictor)
     split = load_part(config.data, body, "validation", bodies=bodies)

@@ -4,14 +4,17 @@
 
 Both go through the same pipeline to the same views of 256x192, augmented, with heatmaps and weights. `--width` enlarges
 the photos first, as a camera with more pixels would give them (COCO's are at most 640 wide); they are enlarged by
-interpolation, so their JPEGs have fewer details to decode than a camera's. They take turns, so that both meet the same
-machine. Where other work shares the core, compare the samples per second of CPU time.
+interpolation, so their JPEGs have fewer details to decode than a camera's. They take turns of so many samples, so that
+both meet the same machine. Where other work shares the core, compare the samples per second of CPU time.
 """
 
+import argparse
 import dataclasses
 import os
 import shutil
+import statistics
 import tempfile
+import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -19,13 +22,11 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 from PIL import Image
 
-from benchmarks.input_pipeline import PADDING, SIZE, batches, compare, parser
+from benchmarks.input_pipeline import PADDING, QUEUED, SIZE, batches, settle
 
 
 def main() -> None:
-    p = parser(__doc__)
-    p.add_argument("--width", type=int, default=0, help="of the photos (default: as they are)")
-    options = p.parse_args()
+    options = arguments()
     core = sorted(os.sched_getaffinity(0))[-1]
     os.sched_setaffinity(0, {core})  # before TensorFlow and OpenCV count the cores
     import cv2
@@ -43,6 +44,44 @@ def main() -> None:
         shutil.rmtree(scratch)
 
 
+def arguments() -> argparse.Namespace:
+    p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    p.add_argument("annotations", type=Path, help="a COCO keypoint file")
+    p.add_argument("images", type=Path, help="the folder of its photos")
+    p.add_argument("--width", type=int, default=0, help="of the photos (default: as they are)")
+    p.add_argument("--batch", type=int, default=32)
+    p.add_argument("--samples", type=int, default=1600, help="of one turn (default: %(default)s)")
+    p.add_argument("--rounds", type=int, default=5, help="turns of each (default: %(default)s)")
+    p.add_argument("--warps", nargs="+", default=["opencv", "graph"], help="(default: both)")
+    return p.parse_args()
+
+
+def turn(batches, samples: int) -> tuple[float, float]:
+    """Samples a second of the clock and of CPU time, once what stood in the queue is used up."""
+    taken(batches, QUEUED)
+    start, cpu = time.perf_counter(), time.process_time()
+    done = taken(batches, samples)
+    return done / (time.perf_counter() - start), done / (time.process_time() - cpu)
+
+
+def taken(batches, samples: int) -> int:
+    """At least so many samples, taken."""
+    done = 0
+    while done < samples:
+        done += next(batches)
+    return done
+
+
+def compare(contenders: dict, options) -> dict[str, tuple[float, float]]:
+    """Each contender's median samples a second, of the clock and of CPU time: alone on the core the two are equal."""
+    speeds = {name: [] for name in contenders}
+    for _ in range(options.rounds):
+        for name, found in contenders.items():
+            speeds[name].append(turn(found, options.samples))
+            settle()
+    return {name: tuple(map(statistics.median, zip(*found))) for name, found in speeds.items()}
+
+
 def report(records, skeleton, folder: Path, options) -> None:
     """Writes the shards, measures, prints the table."""
     from tfpose.config import Augment
@@ -52,10 +91,10 @@ def report(records, skeleton, folder: Path, options) -> None:
     about = sharding.write(records, folder, "train", skeleton, {}, sharding.How(reach))
     cut = shards.load(folder, "train", skeleton).records
     contenders = {}
-    for warp in ("opencv", "graph"):
+    for warp in options.warps:
         contenders[f"photos, {warp} warp"] = batches(records, skeleton, options.batch, warp)
         contenders[f"crops in shards, {warp} warp"] = batches(cut, skeleton, options.batch, warp)
-    speeds = compare(contenders, options.seconds, options.rounds)
+    speeds = compare(contenders, options)
     photos = sum(Path(r.path).stat().st_size for r in records) / 2**20
     pixels = sorted(r.width for r in records)[len(records) // 2]
     print(f"{about.people} people on {about.photos} photos {pixels} wide (median), one core; ", end="")

@@ -59,7 +59,8 @@ def test_two_workers_learn_the_weights_and_log_the_losses_of_one_process(system,
     first, second, one = of_workers(system, tmp_path)
     for name in one.files:
         np.testing.assert_array_equal(first[name], second[name])
-        np.testing.assert_allclose(first[name], one[name], rtol=1e-5, atol=1e-5)
+        exact = name.startswith("weight")  # losses are of 32 bits
+        np.testing.assert_allclose(first[name], one[name], rtol=1e-9 if exact else 1e-5, atol=1e-9 if exact else 0)
     kernels = [i for i in range(len(one.files)) if np.ndim(one.get(f"weight_{i}")) > 1]
     moved = max(np.abs(one[f"weight_{i}"] - one[f"first_{i}"]).max() for i in kernels)
     assert moved > 1e-3 and one["loss"][-1] < one["loss"][0]

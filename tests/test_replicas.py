@@ -12,6 +12,8 @@ import tiny
 
 from tfpose import yaml_config
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 TRAIN = """
 import sys

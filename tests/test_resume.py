@@ -92,6 +92,7 @@ def asked_thrice(tmp_path_factory):
     return folder / "whole", folder / "stopped"
 
 
+@pytest.mark.slow
 def test_a_run_that_was_asked_to_stop_anywhere_is_one_that_never_stopped(asked_thrice):
     whole, stopped = (np.load(f / "checkpoint.npz") for f in asked_thrice)
     assert whole.files == stopped.files and str(whole["state"]) == str(stopped["state"])
@@ -100,6 +101,7 @@ def test_a_run_that_was_asked_to_stop_anywhere_is_one_that_never_stopped(asked_t
     assert (asked_thrice[0] / "log.csv").read_text() == (asked_thrice[1] / "log.csv").read_text()
 
 
+@pytest.mark.slow
 def test_the_network_of_a_run_has_the_averages_and_was_validated_with_them(asked_thrice):
     config, folder = tiny.config(*MORE), asked_thrice[0]
     run = loop.assemble(config, folder, loop.devices.strategy("cpu"))

@@ -142,6 +142,7 @@ def started(*arguments) -> tuple[subprocess.Popen, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_worker_process_that_is_killed_costs_no_sample_and_no_order(records):
     dispatcher, line = started("dispatcher", "--port", 0)
     address = line.split()[2].rstrip(";")

@@ -21,7 +21,7 @@ from tfpose.skeleton import COCO17, MPII16
 
 SIZE, PADDING, BATCH = (64, 48), 1.25, 4
 STRONG = Augment(shift=0.1, extension=(0.2, 0.1), brightness=0.2, half_body=0.5)
-REACH = crops.reach(SIZE, PADDING, STRONG)
+REACH = crops.reach(SIZE, PADDING, STRONG, detail=1.5)  # no person of these photos is made smaller
 PEOPLE = (1, 3, 0, 2, 1, 1, 2, 1)  # on each photo
 
 
@@ -105,12 +105,15 @@ def test_a_crop_that_is_made_smaller_keeps_its_keypoints_where_they_are(tmp_path
     image = folders.photo(tmp_path, 1, size=(900, 1200))
     entry = folders.person(1, 1, box=(300, 200, 400, 600))
     found = coco.load(folders.write(tmp_path, [image], [entry]), tmp_path, COCO17).records
-    (cut,) = loaded(written(found, tmp_path / "shards", How(REACH)))
-    assert cut.boxes[0, 2] == pytest.approx(REACH.detail * 400 / 450, abs=1) and cut.width < 200
     plain = Augment(rotation_chance=0, scale=(1, 1), mirror=0, half_body=0)
-    one, other = (training(r, 1, batch=1, augment=plain)[0] for r in (found, [cut]))
-    np.testing.assert_allclose(one["keypoints"], other["keypoints"], atol=1e-3)
-    assert np.abs(one["image"].astype(int) - other["image"]).mean() < 2
+    files = training(found, 1, batch=1, augment=plain)[0]
+    for detail in (1.0, 1.5):
+        reach = crops.reach(SIZE, PADDING, STRONG, detail=detail)
+        (cut,) = loaded(written(found, tmp_path / f"shards{detail}", How(reach)))
+        assert cut.boxes[0, 3] == pytest.approx(detail * 64 / PADDING, abs=1e-3)
+        other = training([cut], 1, batch=1, augment=plain)[0]
+        np.testing.assert_allclose(files["keypoints"], other["keypoints"], atol=1e-3)
+        assert np.abs(files["image"].astype(int) - other["image"]).mean() < 2  # of 255
 
 
 def test_a_crop_has_all_that_chance_lets_a_view_look_at(found):
@@ -280,7 +283,7 @@ def test_a_run_trains_from_shards_and_evaluation_of_them_is_refused_with_what_to
         locate(where, "validation")
 
 
-@pytest.mark.parametrize("option", ["--per-shard", "--processes", "--quality"])
+@pytest.mark.parametrize("option", ["--per-shard", "--processes", "--quality", "--detail"])
 def test_what_cannot_be_written_is_refused(tmp_path, capsys, option):
     file = tmp_path / "tiny.yaml"
     file.write_text(yaml_config.dump(tiny.config()))

@@ -70,6 +70,7 @@ def test_the_whole_reads_what_the_last_stage_learnt_about_whose_a_keypoint_is():
     assert "assign" not in specs.load(run() / "keypoints" / "pose.json").decoder
 
 
+@pytest.mark.slow
 def test_a_bundle_has_the_file_too_and_finds_the_same_people(tmp_path):
     jobs.export(run(), config("export.files=[float32]", "export.max_ap_drop=1"), tmp_path)
     what = specs.load(tmp_path / "pose.json").files[owners.FILE]

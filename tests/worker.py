@@ -24,7 +24,7 @@ from tfpose.train.fused import training_network
 from tfpose.train.trainee import Trainee
 
 STEPS, EPOCHS = 5, 4
-RATES = {"openpose": 1e-5, "mln": 1e-5, "rsn": 1e-4, "multiposenet": 1e-2, "residual": 100.0}  # sums, others means
+RATES = {"openpose": 1e-5, "mln": 1e-5, "rsn": 1e-4, "multiposenet": 1e-2, "residual": 1e3}  # sums, others means
 WHOLE = "residual"  # chance that leaves nodes out speaks differently to each replica
 
 

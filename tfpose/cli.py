@@ -183,6 +183,13 @@ def _data_commands(commands) -> None:
         metavar="TIMES",
         help="crops of so many times the person's box (default: all that the augmentation can look at)",
     )
+    p.add_argument(
+        "--detail",
+        type=float,
+        default=1.0,
+        metavar="TIMES",
+        help="most pixels of a crop to one of a view at scale 1 (default: 1); 1.5 is sharper where chance looks closer",
+    )
     p.add_argument("--per-shard", type=int, default=512, metavar="COUNT", help="photos or crops (default: %(default)s)")
     p.add_argument("--quality", type=int, default=95, help="of the crops' JPEG (default: %(default)s)")
     p.add_argument("--processes", type=int, default=os.cpu_count(), help="that write (default: one a core)")
@@ -371,7 +378,8 @@ def data_shard(options) -> None:
 
     parts = (options.part,) if options.part else ("train", "validation")
     how = {"per_shard": options.per_shard, "quality": options.quality, "processes": options.processes}
-    shard.shard(config, options.out, parts, whole=options.whole, margin=options.margin, **how)
+    how |= {"whole": options.whole, "margin": options.margin, "detail": options.detail}
+    shard.shard(config, options.out, parts, **how)
 
 
 def data_dispatcher(options) -> None:

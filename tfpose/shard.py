@@ -15,6 +15,7 @@ def shard(
     *,
     whole: bool = False,
     margin: float = 0.0,
+    detail: float = 1.0,
     per_shard: int = 512,
     quality: int = 95,
     processes: int = 1,
@@ -33,7 +34,9 @@ def shard(
         raise ValueError(f"data shard: {method.name} learns from labels alone and opens no photo; it needs no shards")
     if margin < 0 or (margin and method.view != "person"):
         raise ValueError(f"--margin: found {margin:g} for {method.name}; expected more than 0, of a system of crops")
-    reach = None if whole or method.view != "person" else _reach(config, method, margin)
+    if detail <= 0:
+        raise ValueError(f"--detail: found {detail:g}; expected more than 0")
+    reach = None if whole or method.view != "person" else _reach(config, method, margin, detail)
     outlines = "mask" in method.labels
     how = sharding.How(reach, per_shard, quality, processes, outlines)
     origin = {"data": yaml_config.to_tree(replace(config.data, service="", warp="auto"))}
@@ -46,8 +49,8 @@ def shard(
         print(f"{len(about.shards)} shards, {size:,.1f} MB in {folder}", flush=True)
 
 
-def _reach(config: Config, method, margin: float):
+def _reach(config: Config, method, margin: float, detail: float):
     from tfpose.data import crops
 
     largest = max((method.training_size, *(phase.size for phase in config.train.phases)))
-    return crops.reach(largest, config.data.padding, config.augment, margin)
+    return crops.reach(largest, config.data.padding, config.augment, margin=margin, detail=detail)

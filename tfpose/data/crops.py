@@ -1,7 +1,7 @@
 """A person's part of a photo: as much of it, and as fine, as augmentation can ever look at.
 
 A view shows a box, times its padding and the scale that chance drew, moved and turned; a circle around the largest such
-view holds all of them. Finer than the closest view shows it, a photo is of no use: such crops are made smaller.
+view holds all of them. Of a photo that is finer than views at scale 1 crops are made smaller.
 """
 
 import io
@@ -18,18 +18,20 @@ EDGE = 2  # pixels that a view's border is interpolated from
 WORTH = 0.9  # a crop that would not be smaller than this is left as it is
 
 
-def reach(size: tuple[int, int], padding: float, augment=None, margin: float = 0.0) -> Reach:
-    """The reach of views of a size (height, width) around padded boxes, as `augment` moves them (None: not at all)."""
-    aspect = size[1] / size[0]
+def reach(size: tuple[int, int], padding: float, augment=None, *, margin: float = 0.0, detail: float = 1.0) -> Reach:
+    """The reach of views of a size (height, width) around padded boxes, as `augment` moves them (None: not at all).
+
+    `detail` is how many pixels a crop has to one of such a view at scale 1.
+    """
+    aspect, fine = size[1] / size[0], detail * size[1] / padding
     if augment is None:
-        return Reach(aspect, padding, 0.0, 0.0, (0.0, 0.0), False, size[1] / padding, margin)
-    low, high = augment.scale
+        return Reach(aspect, padding, 0.0, 0.0, (0.0, 0.0), False, fine, margin)
+    high = augment.scale[1]
     half = HALF_BODY_PADDING * high if augment.half_body else 0.0
     turned = bool((augment.rotation and augment.rotation_chance) or augment.turn_around_chance)
     common = {"shift": float(augment.shift), "extension": tuple(map(float, augment.extension)), "turned": turned}
-    # Validation, which chance does not scale, looks at them too.
-    scales = {"around": padding * max(high, 1.0), "detail": size[1] / (padding * min(low, 1.0))}
-    return Reach(aspect=aspect, half=half, margin=margin, **common, **scales)
+    around = padding * max(high, 1.0)  # validation, which chance does not scale, looks at them too
+    return Reach(aspect, around, half, **common, detail=fine, margin=margin)
 
 
 def sufficient(records, view: str, size: tuple[int, int], padding: float, augment=None) -> None:
@@ -65,7 +67,7 @@ def region(box: np.ndarray, keypoints: np.ndarray, reach: Reach, names: tuple[st
 
 
 def fineness(box: np.ndarray, reach: Reach) -> float:
-    """Pixels of a crop to a pixel of the photo: 1, or less where a person is larger than any view shows it."""
+    """Pixels of a crop to a pixel of the photo: 1, or less where a person is larger than views show it."""
     factor = reach.detail / max(box[2], box[3] * reach.aspect, 1e-6)
     return 1.0 if factor >= WORTH else float(factor)
 

@@ -8,7 +8,7 @@ class Reach:
     """What crops are cut for: views `aspect` times as wide as high of up to `around` times a box, turned or not.
 
     `half` is the same of half a body (0: never), `shift` and `extension` are those of `config.Augment`; `detail` is
-    how many pixels wide the person's box is in the closest view. With `margin` crops are so many times the box and no
+    how many pixels wide a person's box is at most. With `margin` crops are so many times the box and no
     more, upright, whatever chance does.
     """
 
