@@ -52,7 +52,9 @@ class Clock(keras.callbacks.Callback):
 
     def found(self) -> tuple[float, float]:
         """Seconds a step, from one end to the next, and the share of that time in which steps waited."""
-        every = list(zip(self.begun, self.fetched, self.ended))[FIRST:]
+        # Keras looks at a batch before the first step where a network has not been built by data.
+        fetched = self.fetched[-len(self.ended) :]
+        every = list(zip(self.begun, fetched, self.ended, strict=True))[FIRST:]
         whole = every[-1][2] - self.ended[FIRST - 1]
         return whole / len(every), sum(there - begun for begun, there, _ in every) / whole
 
