@@ -13,10 +13,11 @@ class Network:
     """A run that remembers its batches; it waits for `go`, and fails where "bad" is among the instances."""
 
     def __init__(self):
-        self.batches, self.go = [], threading.Event()
+        self.begun, self.batches, self.go = [], [], threading.Event()
         self.go.set()
 
     def __call__(self, signature, instances):
+        self.begun.append(len(instances))
         assert self.go.wait(10)
         self.batches.append([i["x"] for i in instances])
         if "bad" in self.batches[-1]:
@@ -101,4 +102,20 @@ def test_what_does_not_fit_into_the_queue_is_refused_at_once_and_later_taken():
         await asyncio.gather(first, waiting)
         return await ask(batcher, "d")
 
-    assert run(Limits(most=2, wait=0.001, room=2), scene)[0] == [("s", "d")]
+    assert run(Limits(most=2, wait=0.001, room=2, at_once=1), scene)[0] == [("s", "d")]
+
+
+def test_a_batch_is_run_beside_another_and_no_more_than_that():
+    async def scene(batcher, network):
+        network.go.clear()
+        asked = []
+        for x in "abcd":
+            asked.append(asyncio.ensure_future(ask(batcher, x)))
+            await asyncio.sleep(0.05)
+        with_the_network = len(network.begun)
+        network.go.set()
+        return with_the_network, await asyncio.gather(*asked)
+
+    (begun, rows), network = run(Limits(most=8, wait=0.001, at_once=2), scene)
+    assert begun == 2 and rows == [[("s", x)] for x in "abcd"]
+    assert sorted(network.batches) == [["a"], ["b"], ["c", "d"]]

@@ -18,13 +18,15 @@ log = logging.getLogger("tfpose.serving")
 class Limits:
     """A batch holds `most` instances and `pixels` pixels, the oldest waits `wait` seconds, and `room` are kept waiting.
 
-    One photo may have all the pixels of a batch, so that what decoding needs does not grow with the batch.
+    One photo may have all the pixels of a batch, so that what decoding needs does not grow with the batch; so many
+    batches are run `at_once`: while one is decoded or answered, the cores have the other.
     """
 
     most: int = 16
     wait: float = 0.005
     room: int = 256
     pixels: int = 50_000_000
+    at_once: int = 2
 
 
 @dataclass(eq=False)
@@ -45,8 +47,8 @@ class Batcher:
         self._run, self._limits, self._ran = run, limits, ran
         self._waiting: deque[Work] = deque()
         self._arrived = asyncio.Event()
-        # One batch at a time, whose operations share the cores; while it is computed the next is gathered.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="batch")
+        self._threads = ThreadPoolExecutor(limits.at_once, thread_name_prefix="batch")
+        self._free = asyncio.Semaphore(limits.at_once)
         self._task = asyncio.ensure_future(self._fly())
 
     @property
@@ -75,11 +77,15 @@ class Batcher:
         """Ends the batches; what still waits is not run."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        self._thread.shutdown()
+        self._threads.shutdown()
 
     async def _fly(self) -> None:
-        while True:
-            await self._flown(await self._gathered())
+        async with asyncio.TaskGroup() as flights:
+            while True:
+                # Gathered as late as possible: what comes while all are busy is one batch.
+                await self._free.acquire()
+                batch = await self._gathered()
+                flights.create_task(self._flown(batch)).add_done_callback(lambda _: self._free.release())
 
     async def _gathered(self) -> list[Work]:
         while not self._waiting:
@@ -107,7 +113,7 @@ class Batcher:
     async def _flown(self, batch: list[Work]) -> None:
         loop, begin = asyncio.get_running_loop(), time.monotonic()
         try:
-            rows = await loop.run_in_executor(self._thread, self._run, batch[0].kind[0], [w.instance for w in batch])
+            rows = await loop.run_in_executor(self._threads, self._run, batch[0].kind[0], [w.instance for w in batch])
             self._ran(len(batch), time.monotonic() - begin)
         except Exception as error:  # whatever TensorFlow raises of a photo, and of photos side by side
             if len(batch) > 1:
