@@ -14,10 +14,10 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 NUMPY = {"numpy", "PIL", "yaml"}
 TENSORFLOW = NUMPY | {"tensorflow", "cv2", "pycocotools"}
-FRAME = {"skeleton", "geometry", "anchors", "poses", "spec"}
+FRAME = {"paths", "skeleton", "geometry", "anchors", "poses", "spec"}
 # module or folder -> (other packages it may import, parts of tfpose it may import); "" is `tfpose` itself: its version
 ALLOWED = {
-    "skeleton": (NUMPY, set()),
+    "skeleton": (NUMPY, {"paths"}),
     "geometry": (NUMPY, set()),
     "anchors": (NUMPY, set()),
     "progress": (NUMPY, set()),
@@ -27,7 +27,7 @@ ALLOWED = {
     "spec": (NUMPY, {"skeleton"}),
     "options": (NUMPY, set()),
     "config": (NUMPY, {"options"}),
-    "yaml_config": (NUMPY, {"config"}),
+    "yaml_config": (NUMPY, {"config", "paths"}),
     "draw": (NUMPY, FRAME),
     "decode": (NUMPY, FRAME),
     "metrics": (NUMPY, FRAME),
@@ -44,9 +44,9 @@ ALLOWED = {
         FRAME | {"predict", "predict_images", "evaluate_parts", "metrics", "progress"},
     ),
     "evaluate_labels": (NUMPY, FRAME | {"decode", "evaluate", "predict_labels", "progress"}),
-    "data": (TENSORFLOW | {"scipy"}, FRAME | {"config", "draw", "paths", "progress"}),
+    "data": (TENSORFLOW | {"scipy"}, FRAME | {"config", "draw", "progress"}),
     "encode": (TENSORFLOW, FRAME | {"decode"}),
-    "models": ({"keras"}, set()),
+    "models": ({"keras"}, {"paths", "remote"}),  # where weights are elsewhere
     "losses": ({"keras"}, set()),
     "systems": (set(), FRAME | {"options", "encode", "decode", "models", "losses"}),
     "precision": (NUMPY, {"evaluate"}),
@@ -57,7 +57,7 @@ ALLOWED = {
         FRAME
         | {"", "config", "yaml_config", "data", "systems", "models", "decode", "predict", "runners", "evaluate"}
         | {"draw", "progress", "watch", "precision", "evaluate_labels", "evaluate_parts"}
-        | {"label_runners", "predict_images", "predict_labels"},
+        | {"label_runners", "predict_images", "predict_labels", "remote"},
     ),
     "export": (
         NUMPY
@@ -71,7 +71,7 @@ ALLOWED = {
 }
 # These put everything together, and leave every language to the parts.
 FRONT = {
-    **dict.fromkeys(("", "cli", "fields", "kept", "protocol", "shard", "show", "targets"), NUMPY),
+    **dict.fromkeys(("", "arguments", "cli", "fields", "kept", "protocol", "shard", "show", "targets"), NUMPY),
     **{"jobs": NUMPY | {"keras"}, "quantize": NUMPY | {"keras"}, "predictions": NUMPY | {"cv2"}},
 }
 FILES = sorted((ROOT / "tfpose").rglob("*.py"))

@@ -16,7 +16,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tfpose import cli, yaml_config
+from tfpose import arguments, cli, yaml_config
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = str(ROOT / "configs" / "ppnet" / "m2-d2-w32_256x192_coco.yaml")
@@ -62,7 +62,7 @@ def photo(tmp_path):
 
 
 def test_the_commands_are_those_of_the_manual():
-    (commands,) = (a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction))
+    (commands,) = (a for a in arguments.parser()._actions if isinstance(a, argparse._SubParsersAction))
     assert tuple(commands.choices) == COMMANDS
 
 
@@ -94,7 +94,7 @@ def test_a_mistyped_command_is_exit_code_2_with_its_usage(capsys, arguments):
 
 def test_what_cannot_be_done_is_exit_code_1_and_one_line_that_names_it(capsys, config, photo, tmp_path):
     missing, run = tmp_path / "missing", tiny.run()
-    for arguments, message in [
+    for words, message in [
         (("train", missing), "missing: no such configuration"),
         (("train", config, "train.bach=3"), "train.bach: no such option"),
         (
@@ -113,14 +113,14 @@ def test_what_cannot_be_done_is_exit_code_1_and_one_line_that_names_it(capsys, c
         (("check-data",), "no data named"),
         (("check-data", "--annotations", missing), "missing: no such annotation file"),
     ]:
-        code, _, err = tfpose(capsys, *arguments)
+        code, _, err = tfpose(capsys, *words)
         last = err.strip().splitlines()[-1]
-        assert code == 1 and last.startswith(f"tfpose {arguments[0]}: ") and message in last, (arguments, err)
+        assert code == 1 and last.startswith(f"tfpose {words[0]}: ") and message in last, (words, err)
         assert "Traceback" not in err
 
 
 def test_overrides_may_stand_after_a_flag():
-    options = cli.parsed(["show", "x.yaml", "train.batch=4", "--json", "system.width=24"])
+    options = arguments.parsed(["show", "x.yaml", "train.batch=4", "--json", "system.width=24"])
     assert options.json and options.overrides == ["train.batch=4", "system.width=24"]
 
 

@@ -1,5 +1,6 @@
 """Data and run folders elsewhere, by the names of TensorFlow's file systems: `ram://` stands for gs:// and the like."""
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -95,7 +96,7 @@ def test_a_folder_elsewhere_is_fetched_and_what_changed_is_sent(place):
 
 
 def test_what_changed_is_sent_while_it_is_worked_on_and_after_an_error(place):
-    with pytest.raises(ValueError, match="broken"), remote.here(place, every=0.02) as folder:
+    with pytest.raises(ValueError, match="broken"), remote.here(place, new=True, every=0.02) as folder:
         (folder / "log.csv").write_text("one")
         for _ in range(200):
             if (place / "log.csv").is_file():
@@ -125,3 +126,63 @@ def test_a_run_elsewhere_is_trained_found_again_and_exported(tmp_path):
         assert len(path("ram://runs/tiny/log.csv").read_text().splitlines()) == 3
     assert cli.main(["export", "ram://runs/tiny", "export.files=[float32]", "export.max_ap_drop=1"]) == 0
     assert tf.io.gfile.exists("ram://runs/tiny/bundle/float32.tflite")
+
+
+def test_a_networks_file_elsewhere_is_fetched_with_what_is_beside_it(place):
+    for name in ("int8.tflite", "pose.json", "float32.tflite"):
+        (place / name).write_text(name)
+    file = remote.fetched(place / "int8.tflite")
+    assert sorted(p.name for p in file.parent.iterdir()) == ["int8.tflite", "pose.json"]
+    assert remote.fetched(place / "int8.tflite") == file and remote.fetched(file) == file
+    assert sorted(p.name for p in remote.fetched(place).iterdir()) == ["float32.tflite", "int8.tflite", "pose.json"]
+
+
+def test_what_is_to_be_read_and_is_not_elsewhere_is_named(place):
+    for read in (remote.fetched, lambda missing: remote.here(missing).__enter__()):
+        with pytest.raises(ValueError, match=r"ram://.*/missing: no such file or folder"):
+            read(place / "missing")
+
+
+def test_a_network_elsewhere_is_evaluated_on_data_elsewhere_and_its_report_is_sent(capsys, place):
+    trees(tiny.run(), place)
+    trees(tiny.people() / "validation", place / "photos")
+    (place / "people.json").write_bytes(people().read_bytes())
+    found = []
+    for run, data in ((tiny.run(), people()), (place, place / "people.json")):
+        images = tiny.people() / "validation" if data == people() else place / "photos"
+        assert cli.main(["evaluate", str(run), "--annotations", str(data), "--images", str(images), "--json"]) == 0
+        found.append(capsys.readouterr().out.splitlines()[-1])
+    assert found[0] == found[1] and "AP" in found[0]
+    assert (place / "report.html").is_file()
+
+
+def test_photos_elsewhere_are_predicted_and_what_is_found_is_sent(place):
+    trees(tiny.run(), place / "run")
+    photo = sorted((tiny.people() / "validation").iterdir())[0]
+    (place / "photos" / photo.name).write_bytes(photo.read_bytes())
+    words = [str(place / name) for name in ("run/network.keras", "photos", "found")]
+    assert cli.main(["predict", *words[:2], "--output", words[2]]) == 0
+    assert [image["file_name"] for image in json.loads((place / "found" / "poses.json").read_text())["images"]] == [
+        photo.name
+    ]
+    assert (place / "found" / "pictures" / f"{photo.stem}.png").is_file()
+
+
+def test_a_picture_and_a_configuration_may_be_elsewhere(capsys, place):
+    (place / "tiny.yaml").write_text(yaml_config.dump(tiny.config()))
+    assert cli.main(["check-data", "--config", str(place / "tiny.yaml"), "--picture", str(place / "data.png")]) == 0
+    assert (place / "data.png").read_bytes().startswith(b"\x89PNG")
+    assert cli.main(["show", str(place / "tiny.yaml"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["input_size"] == [64, 48]
+
+
+def people() -> Path:
+    return tiny.people() / "annotations" / "person_keypoints_validation.json"
+
+
+def trees(folder: Path, place: Remote) -> None:
+    """Copies a folder and what is below it elsewhere."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            (place / str(file.relative_to(folder))).parent.mkdir()
+            (place / str(file.relative_to(folder))).write_bytes(file.read_bytes())

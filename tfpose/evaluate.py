@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpose import evaluate_parts
+from tfpose import evaluate_parts, paths
 from tfpose.metrics import crowd
 from tfpose.metrics.nms import Nms
 from tfpose.metrics.pck import pck
@@ -237,11 +237,11 @@ def _complete(person: dict) -> dict:
 
 
 def _read(path: Path):
-    path = Path(path)
+    path = paths.path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
-        return json.load(file)
+    content = path.read_bytes()
+    return json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
 
 
 def category(truth: dict) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpose import draw, evaluate_labels, kept, protocol
+from tfpose import draw, evaluate_labels, kept, paths, protocol
 from tfpose.config import Config
 from tfpose.data.source import load_part, locate
 from tfpose.evaluate import ANNOTATED, DETECTED, MAIN, WHOLE, Evaluation, load_detections, report
@@ -53,7 +53,7 @@ def evaluations(predictor, split, config: Config, detections: Path | None = None
     annotations, _ = locate(config.data, "validation")
     if predictor.spec.view == "labels":
         return evaluate_labels.find(predictor, split.records, annotations)
-    detections = detections or (config.evaluate.detections and Path(config.evaluate.detections))
+    detections = detections or (config.evaluate.detections and paths.path(config.evaluate.detections))
     options, body = config.evaluate, annotated(predictor.spec, config)
 
     def run(boxes: list | None) -> Evaluation:

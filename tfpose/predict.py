@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpose import geometry
+from tfpose import geometry, paths
 from tfpose.decode import decoder, people
 from tfpose.poses import Poses
 from tfpose.spec import PoseSpec
@@ -166,11 +166,11 @@ def read_image(path: Path, *, upright: bool = False) -> np.ndarray:
     """
     from PIL import Image, ImageOps
 
-    path = Path(path)
+    path = paths.path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such image file")
     try:
-        with Image.open(path) as file:
+        with path.open("rb") as content, Image.open(content) as file:
             image = ImageOps.exif_transpose(file) if upright else file
             return np.array(image.convert("RGB"))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:

@@ -90,7 +90,7 @@ def photo_files(paths: list[Path]) -> list[Path]:
     """The image files among paths and in folders; ValueError where there is none."""
     files = []
     for path in paths:
-        if not path.exists():
+        if not (path.is_file() or path.is_dir()):
             raise ValueError(f"{path}: no such file or folder")
         files += sorted(f for f in path.iterdir() if f.suffix.lower() in PHOTOS) if path.is_dir() else [path]
     if not files:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpose import runners
+from tfpose import paths, remote, runners
 from tfpose.config import Evaluate
 from tfpose.metrics.nms import Nms
 from tfpose.predict import Predictor
@@ -37,7 +37,7 @@ def predictor(network: Path, options: Evaluate) -> Predictor | ImagePredictor | 
     if options.scales != (1.0,):
         raise ValueError(f"evaluate.scales: {list(options.scales)}, but {network} looks at people in boxes; set [1.0]")
     runs = [first.run]
-    for path in map(Path, options.ensemble):
+    for path in (remote.fetched(paths.path(name)) for name in options.ensemble):
         spec, run = runners.load(path)
         _comparable(network, first.spec, path, spec)
         runs.append(run)

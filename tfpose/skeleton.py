@@ -2,9 +2,10 @@
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
+
+from tfpose import paths
 
 
 @dataclass(frozen=True)
@@ -142,10 +143,11 @@ def skeleton(name: str) -> Skeleton:
     """A skeleton by its name (coco17, openpose18, mpii16, lsp14, crowdpose14) or from a YAML file's path."""
     if name in SKELETONS:
         return SKELETONS[name]
-    if Path(name).suffix in (".yaml", ".yml") and Path(name).is_file():
+    file = paths.path(name)
+    if file.suffix in (".yaml", ".yml") and file.is_file():
         import yaml  # a device has no configurations, and no PyYAML
 
-        return from_dict(yaml.safe_load(Path(name).read_text()))
+        return from_dict(yaml.safe_load(file.read_text()))
     raise ValueError(f"skeleton: {name!r} is neither a YAML file nor one of {', '.join(SKELETONS)}")
 
 

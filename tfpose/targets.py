@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tfpose import anchors, draw, runners
+from tfpose import anchors, draw, paths, runners
 from tfpose.config import Config
 from tfpose.data import pipeline
 from tfpose.data.source import load_part
@@ -77,9 +77,14 @@ def chosen(config: Config, method: PoseSystem, what: Path) -> list:
         records = load_part(config.data, method.skeleton, part, bodies="mask" in method.labels).records
         if str(what) == part:
             return records
-        if found := [r for r in records if len(r.boxes) and Path(r.path).resolve() == what.resolve()]:
+        if found := [r for r in records if len(r.boxes) and _same(r.path, what)]:
             return found
     raise ValueError(f"{what}: no photo of data.train or data.validation with somebody's keypoints; or say train")
+
+
+def _same(path: str, what: Path | paths.Remote) -> bool:
+    found = paths.path(path)
+    return found == what or (isinstance(found, Path) and isinstance(what, Path) and found.resolve() == what.resolve())
 
 
 def steps(method: PoseSystem, batch: dict, targets: dict) -> tuple[list[np.ndarray], dict[str, int]]:

@@ -8,6 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
+from tfpose import paths
 from tfpose.config import Config
 
 
@@ -16,7 +17,7 @@ def load(path: str | Path, overrides: tuple[str, ...] = ()) -> Config:
 
     Raises ValueError for a missing file, an unknown option, a value of the wrong type or outside its choices.
     """
-    path = Path(path)
+    path = paths.path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such configuration; `ls configs/*` shows those there are")
     try:

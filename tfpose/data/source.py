@@ -67,6 +67,8 @@ def locate(data, part: str) -> tuple:
             "data.format=coco data.validation.annotations=FILE data.validation.images=FOLDER"
         )
     if data.format == "synthetic":
+        if paths.SCHEME in data.folder:
+            raise ValueError(f"data.folder: {data.folder}; people are drawn into a folder of this machine")
         folder = Path(data.folder)
         train, validation = data.count
         synthetic.write(folder, train=train, validation=validation, progress=progress)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import keras
 
+from tfpose import paths, remote
+
 # They are for 0..255 less these, in the order blue, green, red (Caffe's preprocessing of ImageNet).
 CAFFE_MEAN = {"red": 123.68, "green": 116.779, "blue": 103.939}
 FILES = (".h5", ".keras")
@@ -19,7 +21,7 @@ def network(weights: str, name: str, like: Callable[[], keras.Model], wanted: It
     """
     if weights == "imagenet":
         return _imagenet(name, option)
-    return _file(Path(weights), name, like, list(wanted), option)
+    return _file(remote.fetched(paths.path(weights)), name, like, list(wanted), option)
 
 
 def folded(kernel, bias, scale, offset):

@@ -5,12 +5,11 @@ where a keypoint is hard to see or its label is wrong; the truth says neither.
 """
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import keras
 from keras import ops
 
-from tfpose import runners
+from tfpose import paths, remote, runners
 from tfpose.config import Distill
 from tfpose.systems.base import PoseSystem
 
@@ -44,7 +43,7 @@ def teacher(options: Distill, system: PoseSystem, sizes: Iterable[tuple[int, int
     ValueError where it is no Keras network, or one of other keypoints, maps, strides or views than the student's: maps
     of another grid could be resized, but would then be of a blur that nobody was taught.
     """
-    path = Path(options.teacher)
+    path = remote.fetched(paths.path(options.teacher))
     file, spec = runners.network_file(path), runners.specification(path)
     if file.suffix != ".keras":
         raise ValueError(f"train.distill.teacher: {file}, expected a run folder or a .keras file")

@@ -1,27 +1,31 @@
 """Weights from one network to another: all of them, or those of the layers that both have."""
 
 import os
-from pathlib import Path
+import re
 
 import keras
 
+from tfpose import paths, remote
 
-def initial(network: keras.Model, paths: str) -> int:
+BETWEEN = rf"{re.escape(os.pathsep)}(?!//)"  # gs://bucket is one name
+
+
+def initial(network: keras.Model, names: str) -> int:
     """Takes the weights of networks saved as .keras, layer by layer under their names; returns how many it took.
 
-    `paths` is one, or several with ":" between (`os.pathsep`), of which a later one's count. A network of one part of
+    `names` is one, or several with ":" between (`os.pathsep`), of which a later one's count. A network of one part of
     another takes what they share, and a line says so. ValueError where a file is missing or no network, where a layer
     of that name has another shape, and where none is shared.
     """
-    return sum(_initial(network, path) for path in paths.split(os.pathsep))
+    return sum(_initial(network, name) for name in re.split(BETWEEN, names))
 
 
 def _initial(network: keras.Model, path: str) -> int:
     where = f"train.initial_weights: {path}"
-    if not Path(path).is_file():
+    if not paths.path(path).is_file():
         raise ValueError(f"{where}: no such file")
     try:
-        source = keras.models.load_model(path, compile=False)
+        source = keras.models.load_model(remote.fetched(paths.path(path)), compile=False)
     except (ValueError, KeyError) as error:  # KeyError: a zip file, but not a network's
         raise ValueError(f"{where}: no network: {error}") from error
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfpose import draw, geometry
+from tfpose import draw, geometry, paths
 from tfpose.decode import boxes as rectangles
 from tfpose.metrics.oks import oks
 from tfpose.poses import Poses
@@ -74,7 +74,7 @@ def matched(alike: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 def photo(record) -> np.ndarray:
     """A record's photo (H, W, 3) uint8; grey of its size where labels alone are known."""
-    if record.path and Path(record.path).is_file():
+    if record.path and paths.path(record.path).is_file():
         return read_image(record.path)
     return np.full((record.height, record.width, 3), NIGHT, np.uint8)
 
@@ -105,7 +105,7 @@ def write(
 
 def described(pair: Pair, image: np.ndarray, skeleton: Skeleton, measure: str) -> dict:
     """A photo's name, how alike its people are, and its picture as a JPEG, base64."""
-    path = Path(pair.record.path)
+    path = paths.path(pair.record.path)
     name = path.name if path.suffix.lower() in PHOTOS else f"image {pair.record.image_id}"
     with io.BytesIO() as memory:
         Image.fromarray(picture(pair, image, skeleton, measure)).save(memory, "JPEG", quality=QUALITY)
