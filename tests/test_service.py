@@ -29,6 +29,9 @@ def records():
     return coco.load(folder / "annotations" / "person_keypoints_train.json", folder / "train", COCO17).records
 
 
+RUNNING = []  # they end with the process: to be stopped they would first finish what nobody asks for any more
+
+
 @pytest.fixture(scope="module")
 def servers():
     """The address of a dispatcher with two workers, all in this process."""
@@ -36,9 +39,8 @@ def servers():
     dispatcher = servers.DispatchServer()
     address = dispatcher.target.partition("://")[2]
     workers = [servers.WorkerServer(servers.WorkerConfig(address, heartbeat_interval_ms=100)) for _ in range(2)]
-    yield dispatcher.target
-    for server in (*workers, dispatcher):
-        server._stop()
+    RUNNING.extend((dispatcher, *workers))
+    return dispatcher.target
 
 
 def plain(batch):
