@@ -175,7 +175,7 @@ def _data_shard(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--per-shard", type=int, default=512, metavar="COUNT", help="photos or crops (default: %(default)s)")
     p.add_argument("--quality", type=int, default=95, help="of the crops' JPEG (default: %(default)s)")
-    p.add_argument("--processes", type=int, default=os.cpu_count(), help="that write (default: one a core)")
+    p.add_argument("--processes", type=int, default=cores(), help="that write (default: one a core)")
 
 
 def _data_dispatcher(p: argparse.ArgumentParser) -> None:
@@ -203,7 +203,8 @@ def _serve(p: argparse.ArgumentParser) -> None:
     p.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for other machines too (default: %(default)s)")
     p.add_argument("--port", type=int, default=8501, help="0 for one that is free (default: %(default)s)")
     p.add_argument("--name", dest="model", default="pose", help="the model's, in the address (default: %(default)s)")
-    p.add_argument("--threads", type=int, default=0, help="that compute (default: one a core)")
+    p.add_argument("--threads", type=int, default=cores(), help="that compute (default: one a core, %(default)s)")
+    p.add_argument("--at-once", type=int, default=0, help="batches that share the threads (default: one a thread)")
     p.add_argument("--batch", type=int, default=16, help="most photos of a batch (default: %(default)s)")
     p.add_argument("--wait-ms", type=float, default=5, help="for a batch to fill (default: %(default)s)")
     p.add_argument("--queue", type=int, default=256, help="most photos that wait; then 503 (default: %(default)s)")
@@ -216,6 +217,11 @@ def _quickstart(p: argparse.ArgumentParser) -> None:
     p.add_argument("overrides", nargs="*", metavar="SECTION.OPTION=VALUE", help=OVERRIDES)
     p.add_argument("--config", type=paths.path, default=Path(QUICKSTART), help="default: %(default)s")
     _output(p, "--workdir", Path("runs/quickstart"), "the run folder")
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def box(text: str) -> list[float]:

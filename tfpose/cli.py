@@ -176,10 +176,13 @@ def serve(options) -> None:
         from tfpose.serving.batching import Limits
     except ImportError as error:
         raise ValueError(f"{error}; pip install 'tfpose[serve]'") from error
-    for name in ("batch", "queue", "body_mb", "megapixels"):
+    for name in ("threads", "batch", "queue", "body_mb", "megapixels"):
         if getattr(options, name) <= 0:
             raise ValueError(f"--{name.replace('_', '-')}: found {getattr(options, name)}, expected more than 0")
-    limits = Limits(options.batch, options.wait_ms / 1e3, options.queue, round(options.megapixels * 1e6))
+    if options.at_once < 0:
+        raise ValueError(f"--at-once: found {options.at_once}, expected at least 0: one a thread")
+    pixels, at_once = round(options.megapixels * 1e6), options.at_once or options.threads
+    limits = Limits(options.batch, options.wait_ms / 1e3, options.queue, pixels, at_once)
     place = {"host": options.host, "port": options.port, "name": options.model}
     server.serve(
         remote.fetched(options.bundle),

@@ -18,15 +18,15 @@ log = logging.getLogger("tfpose.serving")
 class Limits:
     """A batch holds `most` instances and `pixels` pixels, the oldest waits `wait` seconds, and `room` are kept waiting.
 
-    One photo may have all the pixels of a batch, so that what decoding needs does not grow with the batch; so many
-    batches are run `at_once`: while one is decoded or answered, the cores have the other.
+    One photo may have all the pixels of a batch, so that what decoding needs does not grow with the batch. So many
+    batches are run `at_once`.
     """
 
     most: int = 16
     wait: float = 0.005
     room: int = 256
     pixels: int = 50_000_000
-    at_once: int = 2
+    at_once: int = 1
 
 
 @dataclass(eq=False)

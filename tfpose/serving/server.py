@@ -22,11 +22,12 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def serve(bundle: Path, *, host: str, port: int, name: str, threads: int, limits: Limits, body: int) -> None:
     """Serves until SIGTERM or SIGINT, then finishes what was taken; port 0 is one that is free, and is printed.
 
-    `threads` compute (0: one a core). ValueError where there is nothing to serve or the port is taken.
+    `threads` compute, shared out among the batches that run at once: batches side by side need less of a processor
+    than one batch of which every operation is cut up. ValueError where there is nothing to serve or the port is taken.
     """
     spec = specs.load(bundle / "pose.json")
     with _bound(host, port) as listener:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, threads // limits.at_once))
         tf.config.threading.set_inter_op_parallelism_threads(threads)
         server = Server(Model(bundle), spec, name, limits, body)
         for count in (1, limits.most):
