@@ -2,9 +2,8 @@
 
     python -m benchmarks.waiting [CONFIG ...]
 
-A step waits from when it begins until its batch has left the pipeline, the call into TensorFlow included. The first
-steps fill the queue and do not count. It trains as `tfpose train` does, with that configuration's data, and keeps
-nothing.
+A step waits from when it asks the pipeline for its batch until it has it. The first steps fill the queue and do not
+count. It trains as `tfpose train` does, with that configuration's data, and keeps nothing.
 """
 
 import argparse
@@ -28,33 +27,36 @@ FOLDER = Path(__file__).resolve().parent.parent / "configs" / "tiny"
 
 
 class Clock(keras.callbacks.Callback):
-    """When each step began, had its batch, and ended, in seconds."""
+    """When each step asked for its batch, had it, and ended, in seconds."""
 
     def __init__(self):
         super().__init__()
-        self.begun, self.fetched, self.ended = [], [], []
+        # Queues of TensorFlow's: Python's lock may be with a pipeline that makes its batches in Python.
+        self.asked, self.fetched = (tf.queue.FIFOQueue(100_000, tf.float64, shapes=[()]) for _ in range(2))
+        self.ended = []
 
-    def on_train_batch_begin(self, batch, logs=None):  # noqa: ARG002 keras's own signature
-        self.begun.append(time.perf_counter())
-
-    def on_train_batch_end(self, batch, logs=None):  # noqa: ARG002
-        self.ended.append(time.perf_counter())
+    def on_train_batch_end(self, batch, logs=None):  # noqa: ARG002 keras's own signature
+        self.ended.append(time.time())
 
     def watched(self, samples: tf.data.Dataset) -> tf.data.Dataset:
-        """The batches, of which each says when it leaves the pipeline: in the step's own call for it."""
+        """The batches, of which each says when it is asked for and when it is there: in the step's own call for it."""
 
-        def stamp(inputs, targets):
-            said = tf.numpy_function(lambda: self.fetched.append(time.perf_counter()), [], [])
-            with tf.control_dependencies([said]):
-                return tf.nest.map_structure(tf.identity, (inputs, targets))
+        def asked(number):
+            with tf.control_dependencies([self.asked.enqueue(tf.timestamp())]):
+                return tf.identity(number)
 
-        return samples.map(stamp)
+        def fetched(number, batch):  # noqa: ARG001
+            with tf.control_dependencies([self.fetched.enqueue(tf.timestamp())]):
+                return tf.nest.map_structure(tf.identity, batch)
+
+        # Of a pair the first is made first.
+        return tf.data.Dataset.zip(tf.data.Dataset.counter().map(asked), samples).map(fetched)
 
     def found(self) -> tuple[float, float]:
         """Seconds a step, from one end to the next, and the share of that time in which steps waited."""
         # Keras looks at a batch before the first step where a network has not been built by data.
-        fetched = self.fetched[-len(self.ended) :]
-        every = list(zip(self.begun, fetched, self.ended, strict=True))[FIRST:]
+        asked, fetched = (q.dequeue_many(q.size()).numpy()[-len(self.ended) :] for q in (self.asked, self.fetched))
+        every = list(zip(asked, fetched, self.ended, strict=True))[FIRST:]
         whole = every[-1][2] - self.ended[FIRST - 1]
         return whole / len(every), sum(there - begun for begun, there, _ in every) / whole
 
