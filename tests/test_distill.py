@@ -92,6 +92,7 @@ def test_a_few_steps_bring_the_student_nearer_and_leave_the_teacher_alone(tmp_pa
     assert last < 0.9 * first
 
 
+@pytest.mark.slow
 def test_a_run_logs_the_term_and_keeps_no_teacher(tmp_path):
     folder = loop.train(taught(0.5), tmp_path / "run")
     with (folder / "log.csv").open(newline="") as file:

@@ -29,7 +29,7 @@ PEOPLE = perfect.people(SIZE, 3)
 
 LIGHT = ("system.trunk=mobilenet", "system.width=16", "system.norm=true", "system.size=[96, 128]")
 SYSTEMS = [
-    ("system.name=openpose", "system.stages=1"),
+    pytest.param(("system.name=openpose", "system.stages=1"), marks=pytest.mark.slow),
     pytest.param(("system.name=mln",), marks=pytest.mark.slow),
 ]
 

@@ -56,7 +56,7 @@ def agree(spec, network: bytes, file: bytes, views) -> int:
     return total
 
 
-@pytest.mark.parametrize("kind", ["float32", "int8"])
+@pytest.mark.parametrize("kind", [pytest.param("float32", marks=pytest.mark.slow), "int8"])
 def test_one_person_is_found_as_by_the_network_and_numpy(kind):
     assert agree(tiny.spec(), *one_person(kind), tiny.views()) == len(tiny.views())
 
@@ -89,6 +89,7 @@ def test_a_predictor_takes_a_file_that_decodes_itself():
     np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.05)
 
 
+@pytest.mark.slow
 def test_one_predictor_takes_many_persons_of_a_file_that_decodes_itself():
     image, boxes = tiny.views()[0], [[2, 3, 30, 40], [5, 1, 20, 50], [0, 0, 48, 64]]
     maps, whole = (LiteRT(content) for content in one_person())

@@ -224,6 +224,7 @@ def test_a_light_one_learns_in_a_few_steps_and_every_weight_is_taught():
     assert costs == sorted(costs, reverse=True) and untaught == []
 
 
+@pytest.mark.slow
 def test_the_same_weights_give_the_same_outputs_under_jax(tmp_path):
     if importlib.util.find_spec("jax") is None:
         pytest.skip("JAX is not installed: the other backend that networks are written for")

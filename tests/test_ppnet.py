@@ -152,6 +152,7 @@ def test_outputs_stay_float32_when_the_rest_is_bfloat16(mixed_bfloat16):  # noqa
     assert all(maps.dtype == np.float32 and np.isfinite(maps).all() for maps in values(network, photos()).values())
 
 
+@pytest.mark.slow
 def test_the_same_weights_give_the_same_maps_under_jax(tmp_path):
     if importlib.util.find_spec("jax") is None:
         pytest.skip("JAX is not installed")

@@ -47,6 +47,7 @@ def same(first, second) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
 
 
+@pytest.mark.slow
 def test_the_trunk_stays_as_the_first_stage_left_it_and_the_rest_learns():
     first, second = network("keypoints"), network("detector")
     shared = [layer for layer in multiposenet.trunk(second) if layer.weights]
@@ -54,6 +55,7 @@ def test_the_trunk_stays_as_the_first_stage_left_it_and_the_rest_learns():
     assert all(same(layer, first.get_layer(layer.name)) for layer in shared)
 
 
+@pytest.mark.slow
 def test_the_whole_has_the_weights_of_every_part():
     whole = transfer.weighted(network())
     for part in ("keypoints", "detector"):
@@ -62,6 +64,7 @@ def test_the_whole_has_the_weights_of_every_part():
         assert all(same(whole[name], layer) for name, layer in layers.items())
 
 
+@pytest.mark.slow
 def test_the_whole_reads_what_the_last_stage_learnt_about_whose_a_keypoint_is():
     asked, found = owners.load(run() / owners.FILE, COCO17)
     (expected,) = (layer.kernel for layer in network("prn").layers if layer.name == "hidden2")
@@ -85,11 +88,13 @@ def test_a_bundle_has_the_file_too_and_finds_the_same_people(tmp_path):
         verify.measure(tmp_path, tiny.views(1))
 
 
+@pytest.mark.slow
 def test_asked_for_the_largest_score_the_network_is_not_asked():
     predictor = protocol.predictor(run(), config("evaluate.assign=max", "evaluate.rule=mutual").evaluate)
     assert (predictor.decode.assign, predictor.decode.rule) == ("", "mutual")
 
 
+@pytest.mark.slow
 def test_the_whole_is_evaluated_by_its_poses_its_boxes_and_its_mask():
     found = jobs.evaluate(run(), config())
     figures = found["whole images"].figures
@@ -97,11 +102,13 @@ def test_the_whole_is_evaluated_by_its_poses_its_boxes_and_its_mask():
     assert 0 <= figures["mask IoU"] <= 1 and 0 <= figures["box AP"] <= figures["box AP50"] <= 1
 
 
+@pytest.mark.slow
 def test_with_the_annotations_boxes_and_keypoints_nearly_everybody_is_right():
     options = ("evaluate.keypoints=annotations", "evaluate.boxes=annotations")
     assert jobs.evaluate(run(), config(*options))["whole images"].figures["AP"] > 0.9
 
 
+@pytest.mark.slow
 def test_a_part_alone_is_measured_by_what_it_finds_and_finds_no_people():
     for name, nothing in (("keypoints", "box AP"), ("detector", "mask IoU")):
         figures = jobs.evaluate(run() / name, config("evaluate.flip=aligned"))["whole images"].figures
@@ -110,12 +117,14 @@ def test_a_part_alone_is_measured_by_what_it_finds_and_finds_no_people():
             load_predictor(run() / name)(np.zeros((128, 128, 3), np.uint8))
 
 
+@pytest.mark.slow
 def test_each_stage_draws_what_it_is_taught():
     for name, columns in (("keypoints", 6), ("detector", 2)):
         picture = np.asarray(Image.open(run() / name / "pictures" / "epoch_001.png"))
         assert picture.shape[1] // 128 == columns
 
 
+@pytest.mark.slow
 def test_the_steps_from_a_photo_to_people_in_boxes_are_drawn(tmp_path):
     photo = sorted((tiny.people() / "validation").iterdir())[0]
     said = fields.write(run(), photo, tmp_path / "steps.png")
@@ -130,6 +139,7 @@ def test_a_stage_alone_needs_the_one_before(tmp_path):
         stages.train(config(), tmp_path, "boxes")
 
 
+@pytest.mark.slow
 def test_a_whole_of_which_a_part_is_never_trained_is_refused(tmp_path):
     alone = yaml_config.changed(config(), ("stages=[{name: keypoints, options: [system.part=keypoints]}]",))
     (tmp_path / "keypoints").mkdir()
@@ -160,6 +170,7 @@ def test_a_system_was_taught_last_by_its_own_last_stage():
     assert stages.latest(tiny.config()) == tiny.config()
 
 
+@pytest.mark.slow
 def test_weights_are_taken_by_the_names_of_layers_or_not_at_all():
     first, other = network("keypoints"), network("detector")
     before = other.get_weights()

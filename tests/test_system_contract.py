@@ -77,9 +77,8 @@ def built(system):
     return system.build((None, None) if system.view == "labels" else None)
 
 
-# What the four systems do not share with them is in their own tests.
-OTHERS = ("hourglass", "hrnet", "openpose", "simplebaseline")
-LONG = [(name, "float32") for name in ("mln", "multiposenet", "rsn")]  # what is wrong in them is wrong in int8 too
+# These take minutes; what makes each different from the others is in its own tests.
+OTHERS = ("hourglass", "hrnet", "mln", "multiposenet", "openpose", "rsn", "simplebaseline")
 
 
 def quick(names, slow=OTHERS):
@@ -265,16 +264,8 @@ def shipped(system, folder):
     return system.deployed(network)
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        pytest.param(name, kind, marks=[pytest.mark.slow] * (name in OTHERS or (name, kind) in LONG))
-        for name in OPTIONS
-        for kind in ("float32", "int8")
-    ],
-)
-def test_the_edge_file_says_what_the_deployed_network_says(name, kind, folder):
-    system = method(name)
+@pytest.mark.parametrize("kind", ["float32", "int8"])
+def test_the_edge_file_says_what_the_deployed_network_says(system, kind, folder):
     network, images, limit = shipped(system, folder), patches(system), verify.LIMITS[kind]
     file = folder / f"{system.name}_{kind}.tflite"
     file.write_bytes(tflite.convert(network, kind, images))
@@ -350,7 +341,7 @@ print(json.dumps({"loss": loss, "history": history}))
 """
 
 
-@pytest.mark.parametrize("name", quick(EVERY, EVERY.keys() - {"residual"}))
+@pytest.mark.parametrize("name", quick(EVERY, {*EVERY} - {"residual"}))
 def test_jax_agrees_on_the_loss_and_trains_with_plain_fit(name, folder):
     system = method(name)
     path = saved(system, folder)

@@ -18,6 +18,7 @@ print(keras.version(), os.environ.get("TF_USE_LEGACY_KERAS"))
 """
 
 
+@pytest.mark.slow
 def test_tensorflow_has_keras_3_after_the_toolkit_was_imported_and_so_have_processes_that_are_started_then():
     kept = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
     done = subprocess.run([sys.executable, "-c", IMPORT], env=kept, capture_output=True, text=True)
