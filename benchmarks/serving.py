@@ -43,11 +43,12 @@ def main() -> None:
     p.add_argument("--seconds", type=float, default=60, help="of direct calls and load, half of each")
     p.add_argument("--connections", type=int, default=16)
     p.add_argument("--batch", type=int, default=16)
+    p.add_argument("--at-once", type=int, default=0, help="batches that share the threads (default: one a thread)")
     p.add_argument("--requests", type=int, default=10_000, help="whose memory is measured")
     o = p.parse_args()
     photos = read(o.photos) if o.photos else drawn(32)
     model = Model(o.bundle)
-    with serving(o.bundle, o.batch) as (process, address):
+    with serving(o.bundle, o.batch, o.at_once) as (process, address):
         asked = [request(PREDICT, body(photo), address) for photo in photos]
         throughput(model, photos, asked, address, process.pid, o)
         print(dirt(address, 1000, o.connections))
@@ -131,10 +132,11 @@ def stop(process: subprocess.Popen, address, asked: list[bytes], connections: in
 
 
 @contextmanager
-def serving(bundle: Path, batch: int):
+def serving(bundle: Path, batch: int, at_once: int):
     """The process of a server of the bundle, and its address."""
     program = "import sys; from tfpose.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", program, "serve", str(bundle), "--port", "0", "--batch", str(batch)]
+    options = ["--port", "0", "--batch", str(batch), "--at-once", str(at_once)]
+    command = [sys.executable, "-c", program, "serve", str(bundle), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         host, port = re.search(r"http://([\d.]+):(\d+)/", process.stdout.readline()).groups()
