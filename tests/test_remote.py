@@ -25,10 +25,12 @@ def place(request):
 
 
 def copied(folder: Path, place: Remote) -> None:
-    """Copies a folder's files elsewhere."""
-    place.mkdir()
-    for file in folder.iterdir():
-        (place / file.name).write_bytes(file.read_bytes())
+    """Copies a folder and what is below it elsewhere."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            target = place / str(file.relative_to(folder))
+            target.parent.mkdir()
+            target.write_bytes(file.read_bytes())
 
 
 def test_a_name_with_a_scheme_keeps_it_and_others_are_paths():
@@ -144,8 +146,8 @@ def test_what_is_to_be_read_and_is_not_elsewhere_is_named(place):
 
 
 def test_a_network_elsewhere_is_evaluated_on_data_elsewhere_and_its_report_is_sent(capsys, place):
-    trees(tiny.run(), place)
-    trees(tiny.people() / "validation", place / "photos")
+    copied(tiny.run(), place)
+    copied(tiny.people() / "validation", place / "photos")
     (place / "people.json").write_bytes(people().read_bytes())
     found = []
     for run, data in ((tiny.run(), people()), (place, place / "people.json")):
@@ -157,7 +159,7 @@ def test_a_network_elsewhere_is_evaluated_on_data_elsewhere_and_its_report_is_se
 
 
 def test_photos_elsewhere_are_predicted_and_what_is_found_is_sent(place):
-    trees(tiny.run(), place / "run")
+    copied(tiny.run(), place / "run")
     photo = sorted((tiny.people() / "validation").iterdir())[0]
     (place / "photos" / photo.name).write_bytes(photo.read_bytes())
     words = [str(place / name) for name in ("run/network.keras", "photos", "found")]
@@ -178,11 +180,3 @@ def test_a_picture_and_a_configuration_may_be_elsewhere(capsys, place):
 
 def people() -> Path:
     return tiny.people() / "annotations" / "person_keypoints_validation.json"
-
-
-def trees(folder: Path, place: Remote) -> None:
-    """Copies a folder and what is below it elsewhere."""
-    for file in folder.rglob("*"):
-        if file.is_file():
-            (place / str(file.relative_to(folder))).parent.mkdir()
-            (place / str(file.relative_to(folder))).write_bytes(file.read_bytes())

@@ -55,6 +55,7 @@ def written(place: Path | Remote) -> Iterator[Path]:
         yield file
         if file.is_file():
             _send(file, place)
+            print(f"sent to {place}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
