@@ -126,6 +126,16 @@ def test_a_colour_change_keeps_grey_grey():
     assert np.ptp(grey, axis=1).max() < 1e-2 and np.ptp(grey[:, 0]) > 50
 
 
+def test_erased_rectangles_are_as_frequent_as_configured_and_of_every_allowed_area():
+    left, top, right, bottom = draw(Augment(erase=0.3)).erased.T
+    taken = right > 0
+    area = ((right - left) * (bottom - top))[taken]
+    assert abs(taken.mean() - 0.3) < 0.03 and not draw(Augment()).erased.any()
+    assert min(left.min(), top.min()) >= 0 and max(right.max(), bottom.max()) <= 1 + 1e-6
+    assert area.min() + 1e-6 >= 0.02 and area.max() <= 0.33 + 1e-6 and abs(area.mean() - 0.175) < 0.01
+    assert np.histogram(((left + right) / 2)[taken], 3, (0, 1))[0].min() > taken.sum() / 6
+
+
 def test_brightness_moves_every_colour_as_far_as_configured():
     colour = draw(Augment(brightness=0.2)).colour
     np.testing.assert_allclose(colour[:, :, :3], np.tile(np.eye(3), (MANY, 1, 1)), atol=1e-6)

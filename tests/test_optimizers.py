@@ -62,6 +62,17 @@ def test_muons_update_of_a_kernel_is_nearly_orthogonal_and_of_adams_size(shape):
     assert np.sqrt(np.mean(change**2)) == pytest.approx(0.2, rel=0.3)
 
 
+@pytest.mark.parametrize("shape", [(1152, 128), (16, 16), (24, 100)])
+def test_muons_matrix_is_that_of_keras(shape):
+    matrix = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    muon = optimizers.optimizer(Optimizer("muon"), RATE)
+    found = muon.zeropower_via_newtonschulz5(keras.ops.convert_to_tensor(matrix), muon.ns_steps)
+    expected = keras.optimizers.Muon(RATE).zeropower_via_newtonschulz5(
+        keras.ops.convert_to_tensor(matrix), muon.ns_steps
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
 def test_muon_updates_biases_as_adam_does():
     found = steps(Optimizer("muon"), GRADIENTS[:1])
     np.testing.assert_allclose(found, START - RATE * np.sign(GRADIENTS[0]), atol=1e-4)

@@ -1,6 +1,7 @@
 """A run, from a configuration to a folder: what it writes, what it refuses, and what stops it."""
 
 import csv
+import dataclasses
 import itertools
 import json
 import re
@@ -14,7 +15,7 @@ import tensorflow as tf
 import tiny
 
 from tfpose import runners, yaml_config
-from tfpose.config import Phase, Schedule, Train
+from tfpose.config import Augment, Phase, Schedule, Train
 from tfpose.train import callbacks, checkpoint, feed, loop, schedules, transfer
 from tfpose.train.fused import FusedBatchNormalization, training_network
 from tfpose.train.timeline import timeline
@@ -207,6 +208,32 @@ def test_a_timeline_counts_the_steps_of_every_phase():
     plan = timeline(Train(epochs=5, phases=(Phase(0, (32, 24), 4), Phase(3, (64, 48), 8))), (64, 48), people=26)
     assert [(s.start, s.end, s.size, s.steps) for s in plan.stretches] == [(0, 3, (32, 24), 6), (3, 5, (64, 48), 3)]
     assert [plan.step_at(epoch) for epoch in (0, 1, 3, 4, 5)] == [0, 6, 18, 21, 24] and plan.total == 24
+
+
+def test_a_calm_phase_has_boxes_that_vary_less_about_the_same_middle():
+    phases = Phase(0, (64, 48), 4), Phase(3, (64, 48), 4, jitter=0.25)
+    assert [s.jitter for s in timeline(Train(epochs=5, phases=phases), (64, 48), people=26).stretches] == [1, 0.25]
+    given = Augment(scale=(1.2, 1.8), shift=0.1, rotation=30)
+    assert feed.calmed(given, 1) == given
+    calm = feed.calmed(given, 0.25)
+    assert calm.scale == pytest.approx((1.425, 1.575)) and calm.shift == 0.025 and calm.rotation == 30
+
+
+def test_a_calm_phases_views_are_those_of_the_calmer_chance(tmp_path):
+    still = loop.assemble(tiny.config("augment.scale=[1, 1]", "augment.shift=0"), tmp_path / "still", ONE)
+    calm = loop.assemble(tiny.config("augment.scale=[0.5, 1.5]", "augment.shift=0.2"), tmp_path / "calm", ONE)
+    stretch = calm.timeline.stretches[0]
+    images = [
+        next(iter(feed.samples(run, dataclasses.replace(stretch, jitter=jitter), 0)))[0]["image"].numpy()
+        for run, jitter in ((still, 1), (calm, 0), (calm, 1))
+    ]
+    assert np.array_equal(images[0], images[1]) and not np.array_equal(images[0], images[2])
+
+
+@pytest.mark.parametrize("jitter", [-0.1, 1.5])
+def test_a_phase_varies_boxes_by_a_share(jitter):
+    with pytest.raises(ValueError, match=r"train\.phases: found jitter .*; expected 0 to 1"):
+        Phase(0, (64, 48), 4, jitter)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ def draws(count: int = 6, seed: int = 0, mirror: bool | None = None, strength: f
         random.uniform(-0.2, 0.2, (count, 2)),
     )
     mirrored = random.random(count) < 0.5 if mirror is None else np.full(count, mirror)
-    return Draws(*(tf.constant(d, tf.float32) for d in drawn), tf.constant(mirrored), tf.constant(colour, tf.float32))
+    some = *(tf.constant(d, tf.float32) for d in drawn), tf.constant(mirrored), tf.constant(colour, tf.float32)
+    return Draws(*some, erased=tf.zeros([count, 4]))
 
 
 def plain_affine(d: Draws, i: int) -> geometry.Affine:
@@ -41,7 +42,8 @@ def plain_affine(d: Draws, i: int) -> geometry.Affine:
 
 def read(path, photo_size, d: Draws, warp: str) -> np.ndarray:
     """The views as the input pipeline reads them, in a graph."""
-    graph = tf.function(lambda p: views.read(p, tf.constant(photo_size), views.affines(d, SIZE), d.colour, SIZE, warp))
+    drawn = views.affines(d, SIZE), d.colour, d.erased
+    graph = tf.function(lambda p: views.read(p, tf.constant(photo_size), *drawn, SIZE, warp))
     return graph(tf.constant(str(path))).numpy().astype(int)
 
 
@@ -98,6 +100,17 @@ def test_a_white_dot_lies_where_its_keypoint_does(tmp_path, warp):
     rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
     found = [(columns * weight).sum() / weight.sum(), (rows * weight).sum() / weight.sum()]
     np.testing.assert_allclose(found, plain_affine(d, 0).apply([50, 40]), atol=0.1)
+
+
+@warps
+def test_what_is_erased_is_grey_and_nothing_else_changes(tmp_path, warp):
+    folders.photo(tmp_path, 1)
+    d = draws(3)
+    parts = tf.constant([[0.25, 0.5, 0.75, 1.0], [0, 0, 0, 0], [0, 0, 1, 1]], tf.float32)
+    plain, erased = (read(tmp_path / "000001.jpg", PHOTO, each, warp) for each in (d, d._replace(erased=parts)))
+    expected = plain.copy()
+    expected[0, SIZE[0] // 2 :, SIZE[1] // 4 : SIZE[1] * 3 // 4] = expected[2] = views.GREY
+    assert np.array_equal(erased, expected)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])

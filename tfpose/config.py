@@ -79,7 +79,8 @@ class Augment:
 
     `scale` is the range of the box's factor; "normal" has its middle, and half its width as the deviation. `extension`
     is how much the box may grow in width and in height, each by its own chance. `noise` is the chance that an image's
-    labels, where nothing else is learnt from, get errors as detectors make them.
+    labels, where nothing else is learnt from, get errors as detectors make them. `erase` is the chance that a rectangle
+    of the view, 2 to 33 % of it, is grey (Zhong et al. 2020): what was there is still to be found.
     """
 
     rotation: float = 45.0
@@ -97,6 +98,7 @@ class Augment:
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
+    erase: float = 0.0
     noise: float = 0.0
 
     def __post_init__(self):
@@ -172,11 +174,20 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Phase:
-    """From epoch `start` on, views of this size (height, width): cheap small views first, the network's own last."""
+    """From epoch `start` on, views of this size (height, width): cheap small views first, the network's own last.
+
+    Boxes vary by `jitter` of what `augment` says: its `shift`, and how far its `scale` reaches. 0 in the last epochs
+    suits boxes that are exact; those of a detector are not.
+    """
 
     start: int
     size: tuple[int, int]
     batch: int
+    jitter: float = 1.0
+
+    def __post_init__(self):
+        if not 0 <= self.jitter <= 1:
+            raise ValueError(f"train.phases: found jitter {self.jitter}; expected 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,17 @@ import numpy as np
 import tensorflow as tf
 
 HALF_BODY_PADDING = 1.5  # of the box around half a body's keypoints (the published code's)
+ERASED_AREA = (0.02, 0.33)  # of the view (arXiv:1708.04896, section 4)
+ERASED_FORM = (-1.2, 1.2)  # the logarithm of height / width: 0.3 to 3.3
 LOWER = ("hip", "knee", "ankle")
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class Draws(NamedTuple):
-    """What was drawn for P people: boxes (P, 4) with `padding` (P,) in place, and the rest (P,) or (P, 3, 4)."""
+    """What was drawn for P people: boxes (P, 4) with `padding` (P,) in place, and the rest (P,) or (P, 3, 4).
+
+    `erased` (P, 4) is a rectangle (left, top, right, bottom) in parts of the view, an empty one for none.
+    """
 
     boxes: tf.Tensor
     padding: tf.Tensor
@@ -20,13 +25,15 @@ class Draws(NamedTuple):
     shift: tf.Tensor
     mirror: tf.Tensor
     colour: tf.Tensor
+    erased: tf.Tensor
 
 
 def none(boxes, padding: float) -> Draws:
     """No chance at all: the boxes as they are."""
     zero = tf.zeros_like(boxes[:, 0])
     colour = tf.tile(tf.eye(3, 4)[None], [tf.shape(boxes)[0], 1, 1])
-    return Draws(boxes, zero + padding, zero, zero + 1, tf.zeros_like(boxes[:, :2]), zero > 1, colour)
+    still, whole = tf.zeros_like(boxes[:, :2]), tf.zeros_like(boxes)
+    return Draws(boxes, zero + padding, zero, zero + 1, still, zero > 1, colour, whole)
 
 
 def draw(augment, keypoints, boxes, padding: float, skeleton, seed) -> Draws:
@@ -46,7 +53,8 @@ def draw(augment, keypoints, boxes, padding: float, skeleton, seed) -> Draws:
     # The published code scales the box, so a scale above one shows the person smaller.
     scale = 1 / tf.clip_by_value((low + high) / 2 + scale * (high - low) / 2, low, high)
     shift = tf.stack([spread[3], chance[8] * 2 - 1], axis=1) * augment.shift
-    return Draws(boxes, padding, turn, scale, shift, chance[9] < augment.mirror, _colour(augment, count, seed + [0, 2]))
+    colour, erased = _colour(augment, count, seed + [0, 2]), _erased(augment, count, seed + [0, 4])
+    return Draws(boxes, padding, turn, scale, shift, chance[9] < augment.mirror, colour, erased)
 
 
 def _extended(augment, boxes, seed):
@@ -75,6 +83,16 @@ def _half_body(augment, keypoints, boxes, padding, skeleton, chance, which):
     high = tf.reduce_max(tf.where(chosen[..., None], points, -far), axis=1)
     halves = tf.concat([low, high - low], axis=1)
     return tf.where(taken[:, None], halves, boxes), tf.where(taken, HALF_BODY_PADDING, padding)
+
+
+def _erased(augment, count, seed):
+    """Rectangles (P, 4) in parts of the view, of the areas and forms that the method's authors draw; some empty."""
+    chance = tf.random.stateless_uniform([count, 5], seed)
+    area, form = ((low + (high - low) * chance[:, i]) for i, (low, high) in enumerate((ERASED_AREA, ERASED_FORM)))
+    sides = tf.minimum(tf.sqrt(tf.stack([area / tf.exp(form), area * tf.exp(form)], axis=1)), 1.0)
+    corner = chance[:, 2:4] * (1 - sides)
+    taken = tf.cast(chance[:, 4:] < augment.erase, tf.float32)
+    return tf.concat([corner, corner + sides], axis=1) * taken
 
 
 def _colour(augment, count, seed):

@@ -40,7 +40,7 @@ class Images:
         centre = tf.gather(self.table.splits, photos) + who
         keypoints, boxes = tf.gather(self.table.keypoints, centre), tf.gather(self.table.boxes, centre)
         draws = chance.draw(augment, keypoints, boxes, self.padding, self.skeleton, seed)
-        return self._group(photos, centre, views.affines(draws, self.size), draws.mirror, draws.colour)
+        return self._group(photos, centre, views.affines(draws, self.size), draws)
 
     def whole(self, photos, augment, seed):
         """A group in training, each photo (G,) as a whole before chance moves it."""
@@ -48,7 +48,7 @@ class Images:
         sides = tf.cast(tf.gather(self.table.sizes, photos), tf.float32)[:, ::-1]
         boxes = tf.concat([tf.zeros_like(sides), sides], axis=1)
         draws = chance.draw(augment, tf.gather(self.table.keypoints, first), boxes, 1.0, self.skeleton, seed)
-        return self._group(photos, first, views.affines(draws, self.size), draws.mirror, draws.colour)
+        return self._group(photos, first, views.affines(draws, self.size), draws)
 
     def of_size(self, size):
         """The same, with views of another size."""
@@ -62,16 +62,16 @@ class Images:
         first = tf.gather(self.table.splits, photos)
         affine = views.letterboxes(tf.gather(self.table.sizes, photos), self.size)
         none = chance.none(tf.gather(self.table.boxes, first), self.padding)
-        return self._group(photos, first, affine, none.mirror, none.colour)
+        return self._group(photos, first, affine, none)
 
-    def _group(self, photos, centre, affine, mirror, colour):
-        """(photos to read, each with an affine and a colour; their labels, with places for the most people of all)."""
+    def _group(self, photos, centre, affine, draws):
+        """(photos to read, with affine, colour and what is erased; their labels, with places for the most people)."""
         table = self.table
         sizes = tf.gather(table.sizes, photos)
         people = table.rows(photos, table.most)  # (G, people)
         which = people.value_rowids()
         keypoints = tf.gather(table.keypoints, people.values)
-        moved = views.mapped(keypoints, tf.gather(affine, which), tf.gather(mirror, which), self.skeleton)
+        moved = views.mapped(keypoints, tf.gather(affine, which), tf.gather(draws.mirror, which), self.skeleton)
         labels = {
             "keypoints": people.with_values(moved).to_tensor(shape=[None, table.most, self.skeleton.count, 3]),
             "ignore": covered(tf.gather(self.ends, photos), sizes, affine, self.size, self.stride),
@@ -82,7 +82,8 @@ class Images:
             labels["mask"] = covered(tf.gather(self.bodies, photos), sizes, affine, self.size, self.stride)
         if self.boxes is not None:
             labels["boxes"] = self.boxes.views(photos, affine)
-        return (tf.gather(table.paths, photos), sizes, affine[:, None], colour[:, None]), labels
+        reading = tf.gather(table.paths, photos), sizes, affine[:, None], draws.colour[:, None], draws.erased[:, None]
+        return reading, labels
 
     def batches(self, groups, warp, workers, batch, drop_remainder) -> tf.data.Dataset:
         """The groups' images with their labels. They come in the order of the photos, which chance made already."""

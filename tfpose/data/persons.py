@@ -30,13 +30,14 @@ class Persons:
         return self._group(photos, rows, keypoints, chance.none(boxes, self.padding), tf.range(tf.shape(boxes)[0]))
 
     def _group(self, photos, rows, keypoints, draws, order):
-        """(photos to read, with an affine and a colour for each person; the people's labels in `order`; `order`)."""
+        """(photos to read, with what chance says of each person; the people's labels in `order`; `order`)."""
         affine, known = views.affines(draws, self.size), tf.maximum(photos, 0)
         reading = (
             tf.gather(self.table.paths, known),
             tf.gather(self.table.sizes, known),
             rows.with_values(affine),
             rows.with_values(draws.colour),
+            rows.with_values(draws.erased),
         )
         moved = views.mapped(keypoints, affine, draws.mirror, self.skeleton)[:, None]  # one person to a view
         moved = tf.ensure_shape(moved, [None, 1, self.skeleton.count, 3])

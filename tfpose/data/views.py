@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfpose.data import records
 from tfpose.data.augment import Draws
 
+GREY = (124, 116, 104)  # the mean of ImageNet's photos: zero to the network
 MARGIN = 2  # pixels around what is needed: a JPEG's colours are interpolated from their neighbours
 
 
@@ -63,18 +64,30 @@ def region(affine, size, photo_size):
     return tf.stack([low[1], low[0], high[1] - low[1], high[0] - low[0]])
 
 
-def read(path, photo_size, affine, colour, size, warp: str):
+def read(path, photo_size, affine, colour, erased, size, warp: str):
     """Views (P, height, width, 3) uint8 of the people of a photo, a file or a shard's record; nobody's is not opened.
 
-    Bilinear, black outside the photo, each view through its colour map (P, 3, 4). `warp` "graph" uses TensorFlow
-    alone, so that the pipeline can be moved to other machines; "opencv" is faster. The two agree to one grey level.
+    Bilinear, black outside the photo, each view through its colour map (P, 3, 4), and grey where a rectangle (P, 4) is
+    `erased`. `warp` "graph" uses TensorFlow alone, so that the pipeline can be moved to other machines; "opencv" is
+    faster. The two agree to one grey level.
     """
     one = _read_opencv if warp == "opencv" else _read_graph
     some = tf.shape(affine)[0] > 0
     views = tf.cond(
         some, lambda: one(path, photo_size, affine, colour, size), lambda: tf.zeros([0, *size, 3], tf.uint8)
     )
+    views = tf.cond(tf.reduce_any(erased[:, 2] > 0), lambda: without(views, erased, size), lambda: views)
     return tf.ensure_shape(views, [None, *size, 3])
+
+
+def without(views, erased, size):
+    """Views (P, *size, 3) with rectangles (P, 4), (left, top, right, bottom) in parts of the view, made grey."""
+    height, width = size
+    columns, rows = (tf.cast((tf.range(n) * 2 + 1) / (2 * n), tf.float32) for n in (width, height))
+    left, top, right, bottom = tf.unstack(erased[:, :, None], axis=1)
+    across = (columns >= left) & (columns < right)
+    down = (rows >= top) & (rows < bottom)
+    return tf.where((down[:, :, None] & across[:, None, :])[..., None], tf.constant(GREY, tf.uint8), views)
 
 
 def choose(warp: str) -> str:

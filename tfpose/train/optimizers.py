@@ -133,6 +133,22 @@ class Muon(Whole, keras.optimizers.Muon):
     def _should_use_adamw(self, variable):
         return len(variable.shape) not in (2, 4) or any(output in variable.path for output in ("heatmaps", "pafs"))
 
+    def zeropower_via_newtonschulz5(self, x, steps: int):
+        """Jordan's iteration on the products of columns, X'X, in place of X: a third of the work for tall matrices.
+
+        Every factor is a polynomial of X'X, so their product is found first and multiplies X once.
+        """
+        wide = x.shape[0] < x.shape[1]
+        x = ops.transpose(x) if wide else x
+        x = x / (ops.norm(x) + 1e-7)
+        products, factor, one = ops.transpose(x) @ x, None, ops.eye(x.shape[1], dtype=x.dtype)
+        for left in reversed(range(steps)):
+            step = self.muon_a * one + self.muon_b * products + self.muon_c * products @ products
+            factor = step if factor is None else factor @ step
+            products = products @ (step @ step) if left else products
+        x = x @ factor
+        return ops.transpose(x) if wide else x
+
     def _muon_update_step(self, gradient, variable, lr, m):
         self.assign_add(m, gradient + m * (self.momentum - 1))
         gradient = gradient + self.momentum * m

@@ -2,18 +2,22 @@
 
 from dataclasses import dataclass
 
-from tfpose.config import Train
+from tfpose.config import Phase, Train
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Epochs `start` up to, not including, `end`, at one view `size` and global `batch`, `steps` an epoch."""
+    """Epochs `start` up to, not including, `end`, at one view `size` and global `batch`, `steps` an epoch.
+
+    `jitter` is the share of `augment`'s scale and shift.
+    """
 
     start: int
     end: int
     size: tuple[int, int]
     batch: int
     steps: int
+    jitter: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -45,19 +49,20 @@ def timeline(train: Train, size: tuple[int, int], people: int, replicas: int = 1
 
     ValueError where phases are out of order, a batch finds too few samples or is not a multiple of the replicas.
     """
-    phases = [(p.start, p.size, p.batch) for p in train.phases] or [(0, size, train.batch)]
-    starts = [p[0] for p in phases]
+    phases = train.phases or (Phase(0, size, train.batch),)
+    starts = [p.start for p in phases]
     if starts != sorted(set(starts)) or starts[0] != 0 or starts[-1] >= train.epochs:
         raise ValueError(f"train.phases: starts are {starts}; expected 0 first, rising, below epochs={train.epochs}")
-    if tuple(phases[-1][1]) != tuple(size):
-        raise ValueError(f"train.phases: the last size is {phases[-1][1]}; expected system.size, {size}")
+    if tuple(phases[-1].size) != tuple(size):
+        raise ValueError(f"train.phases: the last size is {phases[-1].size}; expected system.size, {size}")
     ends = [*starts[1:], train.epochs]
     parts = f" times train.accumulate={train.accumulate}" if train.accumulate > 1 else ""
-    for _, _, batch in phases:
+    for batch in (p.batch for p in phases):
         if batch < 1 or batch % (replicas * train.accumulate):
             raise ValueError(
                 f"train.batch: found {batch}; expected a positive multiple of the {replicas} replica(s){parts}"
             )
         if people < batch:
             raise ValueError(f"train.batch: {batch} samples in a batch, but the training part has only {people}")
-    return Timeline(tuple(Stretch(a, b, s, n, people // n) for (a, s, n), b in zip(phases, ends)))
+    lasting = zip(phases, ends)
+    return Timeline(tuple(Stretch(p.start, e, p.size, p.batch, people // p.batch, p.jitter) for p, e in lasting))
