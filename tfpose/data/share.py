@@ -51,11 +51,11 @@ def chosen(group: tuple, wanted) -> tuple:
 
 def people(group: tuple, wanted) -> tuple:
     """A group of `Persons` with those alone whose views are `wanted` (P,), in the order of the batches."""
-    (paths, sizes, affine, colour), labels, order = group
+    (paths, sizes, *drawn), labels, order = group
     chosen = tf.boolean_mask(order, wanted)
     there = tf.scatter_nd(chosen[:, None], tf.ones_like(chosen), tf.shape(order))
-    rows = affine.with_values(there > 0)
-    reading = (paths, sizes, tf.ragged.boolean_mask(affine, rows), tf.ragged.boolean_mask(colour, rows))
+    rows = drawn[0].with_values(there > 0)
+    reading = (paths, sizes, *(tf.ragged.boolean_mask(each, rows) for each in drawn))
     order = tf.gather(tf.cumsum(there) - 1, chosen)
     return reading, {name: tf.boolean_mask(values, wanted) for name, values in labels.items()}, order
 
