@@ -1,5 +1,7 @@
 """PCK@0.2 and milliseconds of a bundle's int8 file beside MoveNet Lightning int8, on the same photos and exact boxes.
 
+Of the 12 keypoints of shoulders, elbows, wrists, hips, knees and ankles, whatever else a network finds.
+
     python benchmarks/movenet.py BUNDLE --movenet movenet_single_pose_lightning_ptq.tflite \\
         --annotations lspet_coco17_train.json.gz --images images/ --every 10 --remainder 1
 """
@@ -18,7 +20,7 @@ from tfpose.metrics.pck import pck
 from tfpose.predict import Predictor, read_image
 from tfpose.predictions import fast_warp
 from tfpose.progress import progress
-from tfpose.skeleton import COCO17
+from tfpose.skeleton import COCO17, Skeleton
 
 
 def main() -> None:
@@ -27,7 +29,7 @@ def main() -> None:
     records = coco.load(o.annotations, o.images, COCO17, keep=(o.every, o.remainder, True)).records[: o.limit]
     spec, ours = runners.load(o.bundle / "int8.tflite", threads=1)
     movenet = movenet_run(o.movenet)
-    square = dataclasses.replace(spec, size=(192, 192), padding=1.0)
+    square = dataclasses.replace(spec, skeleton=COCO17, size=(192, 192), padding=1.0)
     rows = {
         "tfpose int8": Predictor(spec, ours, warp=fast_warp()),
         "tfpose int8, flip": Predictor(spec, ours, flip="aligned", warp=fast_warp()),
@@ -70,7 +72,17 @@ def measure(predictor, records, name: str) -> tuple[float, float]:
 
     predictor = dataclasses.replace(predictor, run=timed, batch=1)
     found = [predictor(read_image(r.path), r.boxes).keypoints for r in progress(records, len(records), name)]
-    return pck([r.keypoints for r in records], found, predictor.spec.skeleton)["PCK"], float(np.median(times))
+    found = [coco17(people, predictor.spec.skeleton) for people in found]
+    return pck([r.keypoints for r in records], found, COCO17)["PCK12"], float(np.median(times))
+
+
+def coco17(people: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """People (P, K, 3) of any skeleton as COCO's (P, 17, 3), by the names of keypoints; those it has not are zero."""
+    result = np.zeros((len(people), COCO17.count, 3), people.dtype)
+    for i, name in enumerate(COCO17.keypoints):
+        if name in skeleton.keypoints:
+            result[:, i] = people[:, skeleton.index(name)]
+    return result
 
 
 def options() -> argparse.Namespace:

@@ -54,8 +54,8 @@ def table(figures: dict[tuple[str, str], float], name: str) -> str:
 
 
 def measure(network: Path, config: Config) -> dict[tuple[str, str], float]:
-    """{(decoder, flip): figure, 0 to 1} of a network on the validation part, with the boxes of the annotations."""
-    plain = protocol.predictor(network, replace(config.evaluate, refine="own", blur=-1, smooth=-1))
+    """{(decoder, flip): figure, 0 to 1} of a network on the validation part, the annotations' boxes, scale 1."""
+    plain = protocol.predictor(network, replace(config.evaluate, refine="own", blur=-1, smooth=-1, scales=(1.0,)))
     decoders = options(plain.spec.decoder.get("blur") or DARKS_BLUR)
     rows = [("quarter", flip) for flip in FLIPS]
     rows += [(name, flip) for name in decoders if name != "quarter" for flip in ("none", "aligned")]

@@ -192,6 +192,9 @@ def test_pck_counts_what_lies_within_a_fifth_of_the_torso():
     figures = pck([person], [found], LSP14)
     assert figures["PCK"] == pytest.approx(2 / 3) and figures["keypoints"]["head_top"] == 0
     assert pck([person], [found], LSP14, threshold=0.22)["PCK"] == 1
+    assert figures["PCK12"] == 1  # the head's top is none of them
+    found[0, LSP14.index("right_hip"), 0] = 21
+    assert pck([person], [found], LSP14)["PCK12"] == 1 / 2
     assert figures["keypoints"]["left_knee"] is None
 
 

@@ -8,9 +8,9 @@ import pytest
 import tiny
 from scipy import io as scipy_io
 
-from tfpose import jobs, yaml_config
-from tfpose.data import mpii
-from tfpose.skeleton import MPII16
+from tfpose import jobs, paths, yaml_config
+from tfpose.data import mpii, source
+from tfpose.skeleton import LSP14, MPII16, Skeleton
 
 JOINTS = [[10.0 + i, 20.0 + i] for i in range(16)]
 
@@ -24,7 +24,8 @@ def load(tmp_path, entries, **options):
     for i in (1, 2, 3):
         folders.photo(tmp_path, i)
     (tmp_path / "people.json").write_text(json.dumps(entries))
-    return mpii.load(tmp_path / "people.json", tmp_path, MPII16, **{"on_bad": "skip"} | options)
+    body = options.pop("body", MPII16)
+    return mpii.load(tmp_path / "people.json", tmp_path, body, **{"on_bad": "skip"} | options)
 
 
 def test_a_box_is_the_square_of_two_hundred_scales_about_the_centre(tmp_path):
@@ -106,6 +107,55 @@ def test_a_missing_photo_is_a_line_or_refused(tmp_path):
 def test_a_missing_photo_does_not_renumber_the_others(tmp_path):
     entries = [entry("000001.jpg"), entry("000001-gone.jpg"), entry("000002.jpg")]
     assert [r.image_id for r in load(tmp_path, entries).records] == [2, 3]
+
+
+def test_an_image_is_counted_in_order_or_has_the_number_in_its_name(tmp_path):
+    entries = [entry("000003.jpg"), entry("000001.jpg")]
+    for ids, expected in (("order", [1, 2]), ("name", [1, 3])):
+        assert [r.image_id for r in load(tmp_path, entries, ids=ids).records] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("one.jpg", "one.jpg ends in no number"), ("a1.jpg", "a1.jpg ends in the same number as 000001.jpg")],
+)
+def test_names_whose_numbers_do_not_tell_images_apart_are_refused(tmp_path, name, message):
+    with pytest.raises(ValueError, match=rf"people\.json: image {message}; set data\.mpii\.ids to order"):
+        load(tmp_path, [entry(), entry(name)], ids="name")
+
+
+def test_the_ids_of_a_configuration_part_its_photos(tmp_path):
+    load(tmp_path, [entry(f"00000{i}.jpg") for i in (2, 3)])
+    where = [f"data.validation={{annotations: {tmp_path}/people.json, images: {tmp_path}}}", "data.format=mpii"]
+    held = ("data.skeleton=mpii16", "evaluate.metric=pckh", "data.holdout={every: 3, remainder: 2}")
+    for ids, expected in (("order", ["000003.jpg"]), ("name", ["000002.jpg"])):
+        data = yaml_config.defaults((*where, *held, f"data.mpii.ids={ids}")).data
+        found = source.load_part(data, MPII16, "validation").records
+        assert [paths.path(r.path).name for r in found] == expected
+
+
+def test_the_keypoints_of_another_skeleton_are_taken_by_their_names(tmp_path):
+    whole, part = (load(tmp_path, [entry(joints_vis=[1] * 15 + [0])], body=b).records[0] for b in (MPII16, LSP14))
+    for name in LSP14.keypoints:
+        same = MPII16.index("upper_neck" if name == "neck" else name)
+        assert part.keypoints[0, LSP14.index(name)].tolist() == whole.keypoints[0, same].tolist()
+    assert (part.boxes == whole.boxes).all()
+
+
+def test_an_entry_without_the_sixteen_joints_is_a_line_for_another_skeleton_too(tmp_path):
+    broken = [entry(), entry(joints=JOINTS[:15]), entry(joints_vis=[1] * 14), entry(joints_vis="all"), 7]
+    split = load(tmp_path, broken, body=LSP14)
+    assert [len(r.boxes) for r in split.records] == [1] and len(split.problems) == 4
+    assert "entry 2: expected 14 or 16 joints" in split.problems[0]
+    assert "entry 3: has 16 joints, but 14 joints_vis" in split.problems[1]
+
+
+def test_a_file_of_ones_own_has_the_keypoints_of_its_skeleton_in_their_order(tmp_path):
+    own = entry(joints=JOINTS[:14], joints_vis=[1] * 14)
+    turned = Skeleton("turned", MPII16.keypoints[::-1], (), MPII16.sigmas)
+    for body, one in ((LSP14, own), (turned, entry())):
+        keypoints = load(tmp_path, [one], body=body).records[0].keypoints[0]
+        assert keypoints[:, :2].tolist() == JOINTS[: body.count]
 
 
 def test_a_file_of_another_form_is_refused(tmp_path):

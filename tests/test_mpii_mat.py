@@ -8,7 +8,7 @@ from scipy import io as scipy_io
 from tfpose import yaml_config
 from tfpose.data import check, mpii, mpii_mat
 from tfpose.data.source import load_part
-from tfpose.skeleton import COCO17, MPII16
+from tfpose.skeleton import COCO17, LSP14, MPII16
 
 EMPTY = np.zeros((0, 0))
 
@@ -68,7 +68,7 @@ def test_coordinates_are_counted_from_zero_boxes_and_heads_too(tmp_path):
 def test_the_official_file_and_the_json_form_agree(tmp_path):
     people = [person(), person(annopoints=points([0, 3, 9]), objpos={"x": 70.0, "y": 33.0})]
     path = release(tmp_path, [people, [person()]])
-    entries = [entry | {"hidden": [0] * 16} for entry in mpii_mat.read(path, MPII16)]
+    entries = [entry | {"hidden": [0] * 16} for entry in mpii_mat.read(path)]
     official = mpii.load(path, tmp_path, MPII16, lowered=15.0).records
     (tmp_path / "people.json").write_text(str(entries).replace("'", '"'))
     plain = mpii.load(tmp_path / "people.json", tmp_path, MPII16, origin=1, lowered=15.0).records
@@ -129,6 +129,13 @@ def test_a_file_of_another_form_is_refused(tmp_path, content, message):
     path.write_text("no MATLAB") if content is None else scipy_io.savemat(path, content)
     with pytest.raises(ValueError, match=message):
         mpii.load(path, None, MPII16)
+
+
+def test_the_official_file_gives_the_keypoints_of_lsp_too(tmp_path):
+    path = release(tmp_path, [[person(annopoints=points(v12="0"))]])
+    whole, part = (mpii.load(path, tmp_path, body).records[0].keypoints[0] for body in (MPII16, LSP14))
+    assert part[:12].tolist() == whole[[*range(6), *range(10, 16)]].tolist()
+    assert part[12:].tolist() == whole[8:10].tolist() and part[8, 2] == 1
 
 
 def test_a_skeleton_with_other_keypoints_is_refused(tmp_path):

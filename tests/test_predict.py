@@ -93,6 +93,31 @@ def test_with_flip_a_mirrored_image_has_mirrored_poses_whatever_the_network():
     assert np.abs(back - found.keypoints[..., :2]).max() < 0.05
 
 
+@pytest.mark.parametrize("flip", ["none", "aligned"])
+@pytest.mark.parametrize("scales", [(0.8,), (1.3,), (0.8, 1.0, 1.25)], ids=str)
+def test_a_person_is_where_it_is_at_whatever_scales_it_is_looked_at(scales, flip):
+    def cells(views):
+        means = views[..., :1].reshape(len(views), SIZE[0] // 4, 4, SIZE[1] // 4, 4, 1).mean(axis=(2, 4)) / 255
+        return {"heatmaps": means.repeat(17, axis=-1).astype(np.float32)}
+
+    predictor, errors = Predictor(SPEC, cells, flip=flip, scales=scales), []
+    for spot in np.random.default_rng(0).uniform([50, 70], [85, 110], (16, 2)):
+        away = np.mgrid[:240, :320][::-1] - spot[:, None, None]
+        image = np.rint(255 * np.exp(-(away**2).sum(axis=0) / 200))[..., None].repeat(3, axis=-1).astype(np.uint8)
+        errors.append(predictor(image, [[20, 30, 90, 120]]).keypoints[0, 0, :2] - spot)
+    # Maps are read bilinearly, which moves a peak by up to a twelfth of a cell, to any side.
+    assert np.abs(errors).max() < 0.4 and np.abs(np.mean(errors, axis=0)).max() < 0.1
+
+
+def test_scales_change_nothing_in_batches_and_the_views_of_all_have_one_size():
+    sizes, scales = [], (0.7, 1.0, 1.4)
+    items = [(photo(), BOXES, None), (photo(200, 200), BOXES[:0], None), (photo(), BOXES[1:], None)]
+    one = Predictor(SPEC, lambda views: (sizes.append(views.shape), blobs(views))[1], batch=1, scales=scales)
+    for item, found in zip(items, Predictor(SPEC, blobs, batch=4, scales=scales).many(items)):
+        assert found.keypoints == pytest.approx(one(*item).keypoints, abs=1e-3)
+    assert set(sizes) == {(1, *SIZE, 3)} and len(sizes) == 5 * len(scales)
+
+
 def test_a_person_scores_the_mean_of_what_is_seen_times_its_box():
     keypoints = np.zeros((2, 4, 3))
     keypoints[0, :, 2] = (0.9, 0.5, 0.1, 0.0)
@@ -122,6 +147,12 @@ def test_an_unknown_flip_or_score_names_the_choices():
     for option in ({"flip": True}, {"score": "best"}):
         with pytest.raises(ValueError, match=f"^{next(iter(option))}: found .*choose from"):
             Predictor(SPEC, blobs, **option)
+
+
+@pytest.mark.parametrize("scales", [(), (1.0, 0.0)], ids=str)
+def test_scales_are_factors(scales):
+    with pytest.raises(ValueError, match=r"^scales: found .*; expected factors of the person, as in \[0\.8"):
+        Predictor(SPEC, blobs, scales=scales)
 
 
 def test_wrong_images_boxes_and_decoders_are_refused():

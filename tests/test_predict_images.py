@@ -16,6 +16,7 @@ from tfpose import evaluate, geometry, protocol, runners, yaml_config
 from tfpose.config import Evaluate
 from tfpose.decode import maps
 from tfpose.poses import bounds
+from tfpose.predict import Predictor
 from tfpose.predict_images import ImagePredictor
 from tfpose.skeleton import COCO17, OPENPOSE18
 
@@ -235,13 +236,11 @@ def test_scales_need_a_network_that_takes_views_of_any_size():
     assert protocol.predictor(Path("run/int8.tflite"), Evaluate()).scales == (1.0,)
 
 
-def test_scales_are_not_for_a_network_of_people_in_boxes(monkeypatch):
+def test_scales_of_a_configuration_reach_the_predictor_of_people_in_boxes(monkeypatch):
     monkeypatch.setattr(runners, "specification", lambda _: tiny.spec())
     monkeypatch.setattr(runners, "load", lambda _: (tiny.spec(), None))
-    with pytest.raises(
-        ValueError, match=r"^evaluate\.scales: \[0\.5\], but run/network\.keras looks at people in boxes"
-    ):
-        protocol.predictor(NETWORK, Evaluate(scales=(0.5,)))
+    made = protocol.predictor(NETWORK, Evaluate(scales=(0.8, 1.0)))
+    assert isinstance(made, Predictor) and made.scales == (0.8, 1.0)
 
 
 @pytest.mark.usefixtures("loaded")

@@ -210,6 +210,26 @@ def test_a_timeline_counts_the_steps_of_every_phase():
     assert [plan.step_at(epoch) for epoch in (0, 1, 3, 4, 5)] == [0, 6, 18, 21, 24] and plan.total == 24
 
 
+def test_the_time_left_counts_the_pixels_of_every_phase_that_is_to_come():
+    plan = timeline(Train(epochs=5, phases=(Phase(0, (32, 24), 4), Phase(3, (64, 48), 8))), (64, 48), people=26)
+    small, large = 4 * 32 * 24, 8 * 64 * 48
+    left = [18 * small + 6 * large, 6 * large, 3 * large, 0]
+    assert [plan.pixels_after(step) for step in (0, 18, 21, 24)] == left
+
+
+def test_a_run_says_that_larger_views_will_take_longer(monkeypatch):
+    plan = timeline(Train(epochs=5, phases=(Phase(0, (32, 24), 4), Phase(3, (64, 48), 8))), (64, 48), people=26)
+    clock = iter(range(100, 200, 10))
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: float(next(clock)))
+    progress = callbacks.Progress(plan, plan.stretches[0])
+    progress.on_epoch_begin(0)
+    monkeypatch.setattr(progress, "_show", lambda *_: None)
+    progress.on_train_batch_end(0)
+    progress.on_train_batch_end(1)
+    known = progress.known()  # twenty seconds for the four views of the second step
+    assert known["images/s"] == pytest.approx(4 / 20) and known["seconds_left"] == 20 * (16 + 6 * 8)
+
+
 def test_a_calm_phase_has_boxes_that_vary_less_about_the_same_middle():
     phases = Phase(0, (64, 48), 4), Phase(3, (64, 48), 4, jitter=0.25)
     assert [s.jitter for s in timeline(Train(epochs=5, phases=phases), (64, 48), people=26).stretches] == [1, 0.25]

@@ -36,11 +36,13 @@ class Holdout:
 class Mpii:
     """How MPII's files are read: `origin` is the number of the first pixel in a json file (1 in the published ones).
 
-    `lowered` moves a person's box down by so many pixels times the person's scale; the published protocol has 15.
+    `lowered` moves a person's box down by so many pixels times the person's scale; the published protocol has 15. An
+    image's id is its place in the `order` of names, from 1 on, or the number that its `name` ends in: 11, im00011.jpg.
     """
 
     origin: Literal[0, 1] = 0
     lowered: float = 0.0
+    ids: Literal["order", "name"] = "order"
 
 
 @dataclass(frozen=True)
@@ -256,10 +258,10 @@ class Evaluate:
     mirrored views ("shifted" only for networks of other coordinates than ours); `refine`, `blur` and `smooth` replace
     those of pose.json ("own", -1); keypoints count in a pose's `score` above `keypoint_threshold`, detected boxes from
     `box_threshold` on; `nms` drops or lowers poses like better ones, "auto" drops those in detected boxes; `ensemble`
-    names networks whose maps are averaged with the first one's. `scales` are those at which a network of whole
-    images looks at each, their maps averaged and their boxes together; it needs the .keras. `keypoints` and `boxes`
-    of a network that finds both may be those of the "annotations", which shows what the others lose; `rule` is
-    another one than its own for who gets which keypoint, and `assign` "max" has them wanted as they score, whatever
+    names networks whose maps are averaged with the first one's. `scales` are those at which a network looks at each
+    person, or at each whole image (which needs the .keras): maps are averaged, boxes all taken together. `keypoints`
+    and `boxes` of a network that finds both may be those of the "annotations", which shows what the others lose; `rule`
+    is another one than its own for who gets which keypoint, and `assign` "max" has them wanted as they score, whatever
     network says whose they are.
     """
 
@@ -391,7 +393,7 @@ class Config:
         if len({stage.name for stage in self.stages}) < len(self.stages):
             raise ValueError(f"stages: {', '.join(s.name for s in self.stages)}; each needs a name of its own")
         if self.data.format == "mpii" and self.evaluate.metric == "oks":
-            raise ValueError("evaluate.metric: oks needs COCO files and data.format is mpii; set evaluate.metric=pckh")
+            raise ValueError("evaluate.metric: oks needs COCO files and data.format is mpii; set it to pckh or pck")
         if self.train.buckets and self.augment.half_body:
             raise ValueError(
                 f"augment.half_body: found {self.augment.half_body} with train.buckets, which show whole photos; set 0"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfpose import geometry, paths
-from tfpose.decode import decoder, people
+from tfpose.decode import decoder, maps, people
 from tfpose.poses import Poses
 from tfpose.spec import PoseSpec
 
@@ -25,8 +25,10 @@ class Predictor:
     `run` takes views (N, H, W, 3) uint8 RGB and returns {"heatmaps": (N, h, w, K) float32}; `warp` is called as
     `geometry.warp` is; `batch` is the most views of a run. `flip` averages the maps with those of the mirrored views:
     "aligned" lays cell on cell, which is right for every network trained here; "shifted" moves them a cell first, for
-    networks of code whose mirrored cells do not meet (HRNet's SHIFT_HEATMAP), and puts ours half a cell off. `score` is
-    that of a person: of the box, of the keypoints (the mean of those above `keypoint_threshold`), or their product.
+    networks of code whose mirrored cells do not meet (HRNet's SHIFT_HEATMAP), and puts ours half a cell off. `scales`
+    are the person's sizes in the views that are averaged, 1 that of training; several as Yang et al. 2017 test on MPII.
+    `score` is that of a person: of the box, of the keypoints (the mean of those above `keypoint_threshold`), or their
+    product.
     """
 
     spec: PoseSpec
@@ -36,8 +38,13 @@ class Predictor:
     warp: Callable = geometry.warp
     score: str = "product"
     keypoint_threshold: float = COUNTED
+    scales: tuple[float, ...] = (1.0,)
 
     def __post_init__(self):
+        if not self.scales or min(self.scales) <= 0:
+            raise ValueError(
+                f"scales: found {list(self.scales)}; expected factors of the person, as in [0.8, 1.0, 1.25]"
+            )
         if self.spec.view != "person":
             raise ValueError(f"pose.json: view {self.spec.view!r}; only 'person' can be predicted with boxes")
         for option, choices in (("flip", FLIPS), ("score", SCORES)):
@@ -50,6 +57,12 @@ class Predictor:
         """The decoder that the specification describes."""
         return decoder(self.spec.decoder, self.spec.skeleton)
 
+    @cached_property
+    def zooms(self) -> list[geometry.Affine]:
+        """For each scale what brings the view of scale 1 to its own, about the middle."""
+        y, x = ((side - 1) / 2 for side in self.spec.size)
+        return [geometry.translation((1 - s) * x, (1 - s) * y) @ geometry.scaling(s, s) for s in self.scales]
+
     def __call__(self, image: np.ndarray, boxes: np.ndarray | None = None, box_scores=None) -> Poses:
         """One person per box (N, 4), in pixels of the image (H, W, 3) uint8 RGB; no boxes: the image is one person."""
         return self.many([(image, boxes, box_scores)])[0]
@@ -61,12 +74,12 @@ class Predictor:
             frame = _Frame.of(image, boxes, box_scores, self.spec)
             frames.append(frame)
             for affine in frame.affines:
-                waiting.append(self.warp(image, affine, self.spec.size))
+                waiting.append([self.warp(image, zoom @ affine, self.spec.size) for zoom in self.zooms])
                 if len(waiting) == self.batch:
-                    found.extend(self.keypoints(np.stack(waiting)))
+                    found.extend(self._found(waiting))
                     waiting = []
         if waiting:
-            found.extend(self.keypoints(np.stack(waiting)))
+            found.extend(self._found(waiting))
         left = iter(found)
         return [self._poses(frame, left) for frame in frames]
 
@@ -81,6 +94,16 @@ class Predictor:
         found = person_scores(keypoints, self.keypoint_threshold)
         return found if self.score == "keypoints" else found * boxes
 
+    def _found(self, views: list[list[np.ndarray]]) -> np.ndarray:
+        """Keypoints (N, K, 3) of N people's views, in pixels of that of scale 1, of each a view per scale."""
+        each = [np.stack(of_scale) for of_scale in zip(*views)]
+        if self.scales == (1.0,):
+            return self.keypoints(each[0])
+        cells = geometry.stride(self.spec.decoder["stride"])
+        affines = [cells @ zoom @ cells.inverse for zoom in self.zooms]
+        found = zip(*map(self.heatmaps, each), strict=True)
+        return self.decode({"heatmaps": np.stack([maps.joined(person, affines) for person in found])})
+
     def keypoints(self, views: np.ndarray) -> np.ndarray:
         """Keypoints (N, K, 3) in view pixels of views (N, H, W, 3) uint8."""
         if self.flip != "none":
@@ -90,11 +113,11 @@ class Predictor:
 
     def heatmaps(self, views: np.ndarray) -> np.ndarray:
         """The maps (N, h, w, K) that are decoded: with `flip`, the mean of the views' and of the mirrored views'."""
-        maps = people.maps(self.run(views))["heatmaps"]
+        found = people.maps(self.run(views))["heatmaps"]
         if self.flip == "none":
-            return maps
+            return found
         back = unmirrored(self.run(mirrored(views))["heatmaps"], self.spec.skeleton.mirror)
-        return (maps + (shifted(back) if self.flip == "shifted" else back)) / 2
+        return (found + (shifted(back) if self.flip == "shifted" else back)) / 2
 
 
 def checked(image: np.ndarray) -> np.ndarray:

@@ -34,8 +34,6 @@ def predictor(network: Path, options: Evaluate) -> Predictor | ImagePredictor | 
         raise ValueError(f"evaluate.keypoints and .boxes: {network} looks at people in boxes; set both to own")
     if (options.rule, options.assign) != ("own", "own"):
         raise ValueError(f"evaluate.rule and .assign: {network} finds one person in each box; set both to own")
-    if options.scales != (1.0,):
-        raise ValueError(f"evaluate.scales: {list(options.scales)}, but {network} looks at people in boxes; set [1.0]")
     runs = [first.run]
     for path in (remote.fetched(paths.path(name)) for name in options.ensemble):
         spec, run = runners.load(path)
@@ -47,6 +45,7 @@ def predictor(network: Path, options: Evaluate) -> Predictor | ImagePredictor | 
         run=mean(runs) if len(runs) > 1 else first.run,
         score=options.score,
         keypoint_threshold=options.keypoint_threshold,
+        scales=options.scales,
     )
 
 

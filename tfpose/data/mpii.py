@@ -1,5 +1,6 @@
 """MPII annotations, in the json form of the HRNet code or as the official .mat -> the same records as COCO's."""
 
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from tfpose import paths
 from tfpose.data import coco, mpii_mat, photos
 from tfpose.data.coco import Record, Split
 from tfpose.data.faults import finite
-from tfpose.skeleton import Skeleton
+from tfpose.skeleton import MPII16, Skeleton
 
 SCALE = 200.0  # pixels of a person's height that "scale" counts as one
+SAME = {"neck": "upper_neck"}  # what others call MPII's keypoints: LSP's neck is where the head begins
 FIELDS = ("image", "joints", "joints_vis", "center", "scale")
 
 
@@ -24,22 +26,27 @@ def load(
     keep: tuple | None = None,
     origin: int = 0,
     lowered: float = 0.0,
+    ids: str = "order",
     heads: Path | None = None,
 ) -> Split:
     """The records of a .json (or .json.gz) with a list of {image, joints, joints_vis, center, scale}, or of the .mat.
 
-    A person's box is the square of side 200 * scale about the centre, `lowered` * scale further down; without keypoints
-    it is to be ignored. `origin` is the number of the first pixel in a json file, always 1 in the .mat. Head boxes come
-    from the .mat, from a field head_box [x1, y1, x2, y2] or from the file `heads`. Images are numbered from 1 in order
-    of name, `keep` and `on_bad` are as in `coco.load`. Raises ValueError for another form.
+    A `skeleton` of fewer keypoints than MPII's 16 takes its own by their names, as LSP's 14 do. A person's box is the
+    square of side 200 * scale about the centre, `lowered` * scale further down; without keypoints it is to be ignored.
+    `origin` is the number of the first pixel in a json file, always 1 in the .mat. Head boxes come from the .mat, from
+    a field head_box [x1, y1, x2, y2] or from the file `heads`. Images have the ids of `identities`, `keep` and `on_bad`
+    are as in `coco.load`. Raises ValueError for another form.
     """
     official = paths.path(annotations).suffix == ".mat"
-    entries = mpii_mat.read(annotations, skeleton) if official else coco.read_json(annotations)
+    if official and not positions(skeleton):
+        found = f"found data.skeleton={skeleton.name}; set it to mpii16 or lsp14"
+        raise ValueError(f"{annotations}: has the keypoints of mpii16, {found}")
+    entries = mpii_mat.read(annotations) if official else coco.read_json(annotations)
     if heads:
         entries = _with_heads(entries, heads, annotations)
-    people, problems = _people(entries, skeleton.count, annotations)
+    people, problems = _people(entries, skeleton, annotations)
     records = []
-    for identity, name in enumerate(sorted(people), 1):
+    for name, identity in identities(people, ids, annotations).items():
         if keep is not None and (identity % keep[0] == keep[1]) != keep[2]:
             continue
         placed = [(number, _placed(e, 1 if official else origin, lowered)) for number, e in people[name]]
@@ -48,6 +55,29 @@ def load(
         except ValueError as error:
             problems.append(f"image {identity}: {error}")
     return coco.accepted(Split(tuple(records), tuple(problems)), annotations, on_bad)
+
+
+def identities(names, ids: str, path: Path) -> dict[str, int]:
+    """{image: id} in order of name: its place, from 1 on, or for `ids` "name" the number that the name ends in.
+
+    ValueError where a name ends in none or two in the same.
+    """
+    names, known = sorted(names), {}
+    if ids == "order":
+        return {name: place for place, name in enumerate(names, 1)}
+    for name in names:
+        end = re.search(r"[0-9]{1,18}$", Path(name).stem)
+        if not end or known.setdefault(int(end.group()), name) != name:
+            number = f"the same number as {known[int(end.group())]}" if end else "no number"
+            raise ValueError(f"{path}: image {name} ends in {number}; set data.mpii.ids to order")
+    return {name: number for number, name in known.items()}
+
+
+def positions(skeleton: Skeleton) -> list[int]:
+    """Where the keypoints of MPII's skeleton, or of one with fewer of them, are among its 16; empty for another."""
+    names = [SAME.get(name, name) for name in skeleton.keypoints]
+    fewer = len(names) < MPII16.count and set(names) <= set(MPII16.keypoints)
+    return [MPII16.index(name) for name in names] if fewer or names == list(MPII16.keypoints) else []
 
 
 def _with_heads(entries, path: Path, annotations: Path):
@@ -59,20 +89,28 @@ def _with_heads(entries, path: Path, annotations: Path):
     return [e | {"head_box": box} if isinstance(e, dict) else e for e, box in zip(entries, boxes)]
 
 
-def _people(entries, count: int, path: Path) -> tuple[dict, list[str]]:
+def _people(entries, skeleton: Skeleton, path: Path) -> tuple[dict, list[str]]:
     """{image: [(number, entry)]} of the entries that can be used, and the problems of the others."""
     if not isinstance(entries, list):
         raise ValueError(f"{path}: expected MPII's form, a list of people; found {type(entries).__name__}")
-    people, problems = defaultdict(list), []
+    people, problems, places = defaultdict(list), [], positions(skeleton)
+    counts = sorted({skeleton.count, MPII16.count} if places else {skeleton.count})
     for number, entry in enumerate(entries, 1):
-        if fault := _fault(entry, count):
+        if fault := _fault(entry, counts):
             problems.append(f"{path}: entry {number}: {fault}")
         else:
-            people[entry["image"]].append((number, entry))
+            own = len(entry["joints"]) == skeleton.count
+            people[entry["image"]].append((number, entry if own else _chosen(entry, places)))
     return people, problems
 
 
-def _fault(entry, count: int) -> str | None:
+def _chosen(entry: dict, places: list[int]) -> dict:
+    """The entry with those of its joints alone."""
+    lists = {name: entry[name] for name in ("joints", "joints_vis", "hidden") if name in entry}
+    return entry | {name: [values[i] for i in places] for name, values in lists.items()}
+
+
+def _fault(entry, counts: list[int]) -> str | None:
     """What is wrong with an entry, or None."""
     if not isinstance(entry, dict):
         return "expected an object"
@@ -81,8 +119,10 @@ def _fault(entry, count: int) -> str | None:
     joints, known = entry["joints"], entry["joints_vis"]
     if not isinstance(entry["image"], str):
         return f"its image is {entry['image']!r:.80}, expected a file name"
-    if not finite(known) or not isinstance(joints, list) or len(joints) != count or len(known) != count:
-        return f"expected {count} joints and as many joints_vis, lists of numbers"
+    if not finite(known) or not isinstance(joints, list) or len(joints) not in counts:
+        return f"expected {' or '.join(map(str, counts))} joints, a list of pairs, and as many joints_vis, numbers"
+    if len(known) != len(joints):
+        return f"has {len(joints)} joints, but {len(known)} joints_vis"
     pairs = (*joints, entry["center"])
     if not all(finite(pair) and len(pair) == 2 for pair in pairs) or not finite([entry["scale"]]):
         return "its joints, centre or scale are not finite numbers"

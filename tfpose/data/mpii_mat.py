@@ -6,22 +6,19 @@ from pathlib import Path
 import numpy as np
 
 from tfpose import paths
-from tfpose.skeleton import MPII16, Skeleton
+from tfpose.skeleton import MPII16
 
 HEAD = ("x1", "y1", "x2", "y2")
 
 
-def read(path: Path, skeleton: Skeleton) -> list[dict]:
+def read(path: Path) -> list[dict]:
     """The people of the training images of mpii_human_pose_v1_u12_1.mat, coordinates counted from 1.
 
     Each is {image, joints, joints_vis, hidden, center, scale, head_box}, without what the file does not say. Images of
     the test set have no joints and are left out, as is a person with neither joints nor a place; `single_person`, who
-    stands apart from others, is not looked at. Raises ValueError where the file is missing or of another form, or the
-    skeleton is not MPII's.
+    stands apart from others, is not looked at. Raises ValueError where the file is missing or of another form.
     """
     release = _load(path, "RELEASE", "annolist and img_train")
-    if skeleton.keypoints != MPII16.keypoints:
-        raise ValueError(f"{path}: has the keypoints of mpii16, found data.skeleton={skeleton.name}; set it to mpii16")
     try:
         images, trained = _each(release["annolist"]), np.atleast_1d(release["img_train"])
         rects = [

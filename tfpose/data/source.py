@@ -1,7 +1,7 @@
 """From a configuration's data section to the two parts of a data set, training and validation."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tfpose import paths
@@ -48,7 +48,7 @@ def load_part(data, skeleton: Skeleton, part: str, *, bodies: bool = False, phot
         if bodies:
             raise ValueError("data.format: mpii has no outlines of persons, which this system learns; use coco")
         heads = getattr(data, part).heads
-        form = {"origin": data.mpii.origin, "lowered": data.mpii.lowered, "heads": paths.path(heads) if heads else None}
+        form = asdict(data.mpii) | {"heads": paths.path(heads) if heads else None}
         split = mpii.load(annotations, images, skeleton, **common, **form)
     else:
         split = coco.load(annotations, images, skeleton, bodies=bodies, **common)

@@ -51,6 +51,18 @@ def averaged(found: list[dict], affines: list[Affine], grid: tuple[int, int]) ->
     return {n: _mean([_resampled(maps[n], a, grid) for maps, a in zip(found, affines)]) for n in spatial}
 
 
+def joined(found: list[np.ndarray], affines: list[Affine]) -> np.ndarray:
+    """The mean of maps (h, w, C) on the grid of scale 1, float32, in each cell of those that reach it.
+
+    `affines` bring cells of that grid to cells of each; one that shows a person larger sees less around. A cell that
+    none reaches is 0.
+    """
+    grid = found[0].shape[:2]
+    seen = [geometry.warp(np.ones((*grid, 1), np.float32), affine.inverse, grid) for affine in affines]
+    total = sum(geometry.warp(m.astype(np.float32), a.inverse, grid) for m, a in zip(found, affines, strict=True))
+    return total / np.maximum(sum(seen), 1e-6)
+
+
 def pooled(
     found: list[dict], sizes: list[tuple], affines: list[Affine], size: tuple[int, int]
 ) -> dict[str, np.ndarray]:

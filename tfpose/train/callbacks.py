@@ -90,7 +90,8 @@ class Progress(keras.callbacks.Callback):
 
     def _pace(self) -> tuple[float, float]:
         seconds = max(time.monotonic() - self.start, 1e-9) / (self.done - self.first)
-        return self.stretch.batch / seconds, seconds * (self.timeline.total - self.done)
+        # A step of another phase takes longer about as its views have more pixels.
+        return self.stretch.batch / seconds, seconds * self.timeline.pixels_after(self.done) / self.stretch.pixels
 
     def _show(self, step, logs, end):
         rate, left = self._pace()

@@ -19,6 +19,11 @@ class Stretch:
     steps: int
     jitter: float = 1.0
 
+    @property
+    def pixels(self) -> int:
+        """Those of the views of a step."""
+        return self.batch * self.size[0] * self.size[1]
+
 
 @dataclass(frozen=True)
 class Timeline:
@@ -37,6 +42,14 @@ class Timeline:
     def total(self) -> int:
         """All steps."""
         return self.step_at(float("inf"))
+
+    def pixels_after(self, done: int) -> int:
+        """The pixels of all views of the steps that follow the first `done`."""
+        left, pixels = self.total - done, 0
+        for s in reversed(self.stretches):
+            steps = min(left, s.steps * (s.end - s.start))
+            pixels, left = pixels + steps * s.pixels, left - steps
+        return pixels
 
 
 def executed(most: int, steps: int, done: int = 0) -> int:
