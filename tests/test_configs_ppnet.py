@@ -16,7 +16,8 @@ from tfpose.systems.base import system
 CONFIGS = Path(__file__).resolve().parent.parent / "configs" / "ppnet"
 # Our own: for a day of training on a CPU, or for one core of a device; millions of weights and GMAC of the latter.
 SMALL = {"m2-d1-w40_192x144_coco": (4.73, 0.955), "m2-d1-w40_96x96_coco": (4.73, 0.318)}
-OURS = {"m2-d1-w24_128x128_lspet", "m4-d1-w32_128x128_lspet", "m2-d1-w24_128x128_coco", "m2-d2-w32_96x96_lspet", *SMALL}
+LEEDS = {"m2-d2-w32_96x96_lspet", *(f"{name}_128x128_lspet" for name in ("m2-d1-w24", "m4-d1-w32"))}
+OURS = {"m2-d1-w24_128x128_coco", "m4-d1-w32_128x128_lspet14", *LEEDS, *SMALL}
 
 # Trainable weights and 2^30 multiply-accumulates; the paper prints the first digits, sometimes rounded, sometimes cut.
 PUBLISHED = {
