@@ -76,7 +76,8 @@ def test_beyond_the_edge_maps_are_read_as_at_the_edge():
 def test_a_cell_that_one_of_several_views_does_not_reach_is_the_mean_of_the_others(scale):
     middle = geometry.translation(0.5 * (1 - scale) * 19, 0.5 * (1 - scale) * 13)
     closer, own = middle @ geometry.scaling(scale, scale), geometry.scaling(1, 1)
-    found = maps.joined([np.full((14, 20, 2), 3.0), np.full((14, 20, 2), 5.0)], [closer, own])
+    threes, fives = ({"heatmaps": np.full((14, 20, 2), value, np.float32)} for value in (3, 5))
+    found = maps.averaged([threes, fives], [closer, own], (14, 20))["heatmaps"]
     assert found[7, 10] == pytest.approx([4, 4]) and found.dtype == np.float32
     assert found[0, 0] == pytest.approx([5, 5] if scale > 1 else [4, 4])
 

@@ -101,8 +101,9 @@ class Predictor:
             return self.keypoints(each[0])
         cells = geometry.stride(self.spec.decoder["stride"])
         affines = [cells @ zoom @ cells.inverse for zoom in self.zooms]
-        found = zip(*map(self.heatmaps, each), strict=True)
-        return self.decode({"heatmaps": np.stack([maps.joined(person, affines) for person in found])})
+        found = np.stack([self.heatmaps(views) for views in each], axis=1)
+        means = [maps.averaged([{"heatmaps": m} for m in one], affines, one.shape[1:3]) for one in found]
+        return self.decode({"heatmaps": np.stack([mean["heatmaps"] for mean in means])})
 
     def keypoints(self, views: np.ndarray) -> np.ndarray:
         """Keypoints (N, K, 3) in view pixels of views (N, H, W, 3) uint8."""

@@ -44,23 +44,12 @@ def averaged(found: list[dict], affines: list[Affine], grid: tuple[int, int]) ->
     """The mean of the maps {name: (h, w, C)} in several outputs, float32, on one grid (height, width).
 
     `affines` bring cells of that grid to cells of each output: they scale and shift, or fields would point wrong. Maps
-    are read bilinearly, up to a cell beyond their edge as at the edge.
+    are read bilinearly, up to a cell beyond their edge as at the edge; each cell's mean is of the outputs that reach
+    it, since a view that shows a person larger sees less around, and 0 where none does.
     """
     assert len(found) == len(affines) > 0, (len(found), len(affines))
     spatial = [name for name in found[0] if found[0][name].ndim == 3]
     return {n: _mean([_resampled(maps[n], a, grid) for maps, a in zip(found, affines)]) for n in spatial}
-
-
-def joined(found: list[np.ndarray], affines: list[Affine]) -> np.ndarray:
-    """The mean of maps (h, w, C) on the grid of scale 1, float32, in each cell of those that reach it.
-
-    `affines` bring cells of that grid to cells of each; one that shows a person larger sees less around. A cell that
-    none reaches is 0.
-    """
-    grid = found[0].shape[:2]
-    seen = [geometry.warp(np.ones((*grid, 1), np.float32), affine.inverse, grid) for affine in affines]
-    total = sum(geometry.warp(m.astype(np.float32), a.inverse, grid) for m, a in zip(found, affines, strict=True))
-    return total / np.maximum(sum(seen), 1e-6)
 
 
 def pooled(
@@ -82,11 +71,14 @@ def pooled(
 
 
 def _mean(maps: list[np.ndarray]) -> np.ndarray:
-    return sum(maps[1:], maps[0]) / np.float32(len(maps))
+    total = sum(maps[1:], maps[0])
+    return total[..., :-1] / np.maximum(total[..., -1:], 1e-6)
 
 
 def _resampled(maps: np.ndarray, affine: Affine, grid: tuple[int, int]) -> np.ndarray:
+    # With one channel more: how much of a cell is within reach.
     framed = np.pad(maps, ((1, 1), (1, 1), (0, 0)), mode="edge").astype(np.float32)
+    framed = np.pad(framed, ((0, 0), (0, 0), (0, 1)), constant_values=1)
     return geometry.warp(framed, affine.inverse @ geometry.translation(-1, -1), grid)
 
 
