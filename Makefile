@@ -10,12 +10,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-slow lint clean
+.PHONY: help quickstart test test-slow test-long lint clean
 
 help:
 	@echo "make quickstart   install, then train, evaluate, export and draw on synthetic people (minutes on 2 cores)"
 	@echo "make test         install, then lint and the tests"
 	@echo "make test-slow    the same with the tests that take minutes each"
+	@echo "make test-long    the same with every test there is: an hour or two"
 	@echo "make lint         ruff only: formatting and rules"
 	@echo "make clean        remove .venv and caches; runs/ and data/ stay"
 	@echo "make PYTHON=/path/to/python3.12 ...   another Python, 3.11 to 3.13"
@@ -28,6 +29,9 @@ test: lint
 
 test-slow: lint
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --slow
+
+test-long: lint
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --long
 
 lint: .venv/.tools
 	$(BIN)/ruff format --check .

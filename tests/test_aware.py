@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import zoo
 from keras import layers
-from test_twin import VARIANTS, built, difference, twin
+from test_twin import LARGE, VARIANTS, built, difference, twin
 
 from tfpose import runners
 from tfpose.export import verify
@@ -158,7 +158,7 @@ def test_a_layer_of_an_unknown_kind_stays_float_and_is_named():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.long] * (n in LARGE)) for n in VARIANTS])
 def test_every_system_has_a_file_in_integers_that_says_what_its_network_says(name):
     system, whole = base.system(VARIANTS[name], COCO17), built(name)
     size = whole.inputs[0].shape[1:3]

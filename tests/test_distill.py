@@ -74,6 +74,7 @@ def test_the_cost_is_as_many_times_as_large_as_the_weight(folder):
     assert cost(half, inputs, targets, outputs) == pytest.approx(cost(teacher, inputs, targets, outputs) / 2)
 
 
+@pytest.mark.slow
 def test_a_few_steps_bring_the_student_nearer_and_leave_the_teacher_alone(tmp_path):
     whole = loop.assemble(taught(1.0), tmp_path, ONE)
     before = whole.trainee.teacher.network.get_weights()

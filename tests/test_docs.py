@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import tiny
 
 from tfpose import runners
@@ -13,6 +14,7 @@ from tfpose import runners
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.mark.slow
 def test_a_training_script_of_ones_own_leaves_a_network_that_predicts(tmp_path):
     arguments = [str(tmp_path), *tiny.overrides("data.format=coco", "train.epochs=1")]
     done = subprocess.run(

@@ -82,6 +82,7 @@ def operations(path) -> list[str]:
     return [names[model.OperatorCodes(i).BuiltinCode()] for i in found]
 
 
+@pytest.mark.slow
 def test_grey_levels_are_quantized_when_calibration_has_not_seen_them_all():
     dim = tiny.views() // 2
     file = LiteRT(tflite.convert(tiny.network(), "int8", dim))

@@ -120,6 +120,7 @@ class Spoil(keras.callbacks.Callback):
             self.spoil(self.photo)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda photo: photo.write_bytes(b"torn")], ids=["vanished", "torn"])
 def test_a_photo_that_breaks_during_a_run_is_named_and_the_run_goes_on_once_it_is_mended(tmp_path, spoil):
     people = shutil.copytree(tiny.people(), tmp_path / "people")

@@ -82,6 +82,7 @@ def test_rates_that_do_not_grow_are_refused():
             find_rate.find(None, **asked)
 
 
+@pytest.mark.slow
 def test_the_command_leaves_a_page_and_nothing_else(tmp_path, capsys, monkeypatch):
     from tfpose import yaml_config
 

@@ -31,7 +31,7 @@ def readers() -> tuple[bytes, bytes]:
 
 
 @cache
-def one_person(kind: str = "float32") -> tuple[bytes, bytes]:
+def one_person(kind: str = "int8") -> tuple[bytes, bytes]:
     """The same of a network of one person, which has random weights."""
     content = tflite.convert(tiny.network(), kind, tiny.views())
     return content, decoded.decoded(content, tiny.spec())
@@ -89,7 +89,6 @@ def test_a_predictor_takes_a_file_that_decodes_itself():
     np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.05)
 
 
-@pytest.mark.slow
 def test_one_predictor_takes_many_persons_of_a_file_that_decodes_itself():
     image, boxes = tiny.views()[0], [[2, 3, 30, 40], [5, 1, 20, 50], [0, 0, 48, 64]]
     maps, whole = (LiteRT(content) for content in one_person())
@@ -107,11 +106,11 @@ def test_people_of_a_file_that_decodes_itself_cannot_be_averaged():
 
 
 def test_a_bundle_gets_the_file_and_says_what_it_is(tmp_path):
-    (tmp_path / "float32.tflite").write_bytes(one_person()[0])
+    (tmp_path / "int8.tflite").write_bytes(one_person()[0])
     tiny.spec().save(tmp_path / bundle.SPEC)
-    file = decoded.add(tmp_path, "float32")
+    file = decoded.add(tmp_path, "int8")
     what = specs.load(tmp_path / bundle.SPEC).files[file.name]
-    assert file.name == "decoded_float32.tflite" and what["kind"] == "decoded_float32"
+    assert file.name == "decoded_int8.tflite" and what["kind"] == "decoded_int8"
     verify.check(file, what)
 
 

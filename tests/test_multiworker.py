@@ -54,7 +54,7 @@ def of_workers(system, folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("system", [*contract.OPTIONS, worker.WHOLE])
+@pytest.mark.parametrize("system", contract.kinds([*contract.OPTIONS, worker.WHOLE]))
 def test_two_workers_learn_the_weights_and_log_the_losses_of_one_process(system, tmp_path):
     first, second, one = of_workers(system, tmp_path)
     for name in one.files:

@@ -129,8 +129,9 @@ def _inputs(operation):
 def test_any_size_gives_what_the_fixed_size_gives():
     free, fixed = small((None, None)), small((64, 48))
     fixed.set_weights(free.get_weights())
+    expected = values(fixed, photos())
     for name, maps in values(free, photos()).items():
-        np.testing.assert_allclose(maps, values(fixed, photos())[name], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(maps, expected[name], rtol=1e-4, atol=1e-5)
     assert values(free, photos(1, (96, 32)))["heatmaps/1"].shape == (1, 24, 8, 5)
 
 
@@ -141,8 +142,9 @@ def test_a_saved_network_holds_keras_layers_only_and_gives_the_same(tmp_path):
         layers = json.loads(archive.read("config.json"))["config"]["layers"]
     assert {layer["module"] for layer in layers} == {"keras.layers"}
     loaded = keras.models.load_model(tmp_path / "network.keras")
+    expected = values(network, photos())
     for name, maps in values(loaded, photos()).items():
-        np.testing.assert_array_equal(maps, values(network, photos())[name])
+        np.testing.assert_array_equal(maps, expected[name])
 
 
 def test_outputs_stay_float32_when_the_rest_is_bfloat16(mixed_bfloat16):  # noqa: ARG001 a setting

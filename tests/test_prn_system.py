@@ -25,7 +25,7 @@ NETWORKS = {
 }
 TRAIN = "train={epochs: 2, batch: 8, optimizer: {name: adam, learning_rate: 3e-3}, schedule: {name: constant}}"
 FILES = {"residual": "export.files=[float32, dynamic]", "assignment": "export.files=[]"}
-every = pytest.mark.parametrize("name", NETWORKS)
+every = pytest.mark.parametrize("name", ["residual", pytest.param("assignment", marks=pytest.mark.slow)])
 CONFIGS = sorted((Path(__file__).resolve().parent.parent / "configs" / "prn").glob("*.yaml"))
 ONE = tf.distribute.get_strategy()
 

@@ -17,6 +17,7 @@ import tiny
 from tfpose import yaml_config
 from tfpose.train import feed, loop
 
+pytestmark = pytest.mark.slow  # what a torn checkpoint leaves is tested without a process, in test_faults.py
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = "import sys; from tfpose.cli import main; sys.exit(main())"
 # The stop falls into the first phase, whose size is not the network's own; the second is reached after it.
@@ -92,7 +93,6 @@ def asked_thrice(tmp_path_factory):
     return folder / "whole", folder / "stopped"
 
 
-@pytest.mark.slow
 def test_a_run_that_was_asked_to_stop_anywhere_is_one_that_never_stopped(asked_thrice):
     whole, stopped = (np.load(f / "checkpoint.npz") for f in asked_thrice)
     assert whole.files == stopped.files and str(whole["state"]) == str(stopped["state"])
@@ -101,7 +101,6 @@ def test_a_run_that_was_asked_to_stop_anywhere_is_one_that_never_stopped(asked_t
     assert (asked_thrice[0] / "log.csv").read_text() == (asked_thrice[1] / "log.csv").read_text()
 
 
-@pytest.mark.slow
 def test_the_network_of_a_run_has_the_averages_and_was_validated_with_them(asked_thrice):
     config, folder = tiny.config(*MORE), asked_thrice[0]
     run = loop.assemble(config, folder, loop.devices.strategy("cpu"))

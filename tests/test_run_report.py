@@ -246,6 +246,7 @@ class Counting(keras.callbacks.Callback):
         self.epochs.append((epoch, set(logs)))
 
 
+@pytest.mark.slow
 def test_callbacks_of_ones_own_see_every_step_and_the_trace_of_some_is_kept(tmp_path):
     counting = Counting()
     config = tiny.config("train.profile=[2, 3]", "train.pictures=0")
@@ -266,6 +267,7 @@ class Asking(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_asked_to_stop_says_where_it_was_saved(tmp_path):
     with pytest.raises(SystemExit):
         loop.train(tiny.config("train.pictures=0"), tmp_path, callbacks=[Asking()])

@@ -71,6 +71,7 @@ def test_a_server_that_is_told_to_stop_loses_no_request_and_exits_with_0():
     assert found[0].lost == 0 and set(found[0].statuses) == {200} and len(found[0].seconds) >= 8
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(None in browser.programs(), reason="no Chromium with its driver is installed")
 def test_people_are_drawn_on_the_photo_that_is_dropped_on_the_page(tmp_path):
     with serving(served.fields()) as (_, (host, port)), browser.browser() as window:

@@ -64,7 +64,7 @@ def ids(batches):
     return [i for batch in batches for i in batch[0]["annotation_id"].tolist()]
 
 
-@pytest.mark.parametrize("view", ["person", "image"])
+@pytest.mark.parametrize("view", [pytest.param("person", marks=pytest.mark.slow), "image"])
 def test_two_workers_make_the_batches_of_two_epochs_as_one_machine_would(records, servers, view):
     steps = pipeline.count(records, view) // BATCH
     found = training(records, 2 * steps, view=view, address=servers)

@@ -110,11 +110,13 @@ def test_parts_of_a_batch_are_the_batch():
     same(weights(ONE, parts=4), weights(ONE))
 
 
+@pytest.mark.slow
 def test_four_parts_on_two_devices_are_the_batch(on_two):
     same(on_two["whole"], weights(ONE))
     same(on_two["parts"], weights(ONE))
 
 
+@pytest.mark.slow
 def test_clipped_gradients_are_those_of_all_devices_together(on_two):
     one = weights(ONE, clip_norm=CLIP)
     same(on_two["clip"], one)
@@ -127,22 +129,28 @@ def test_no_step_is_longer_than_its_clipped_gradient():
     assert np.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(moved, start))) == pytest.approx(RATE * CLIP, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_scaled_losses_are_clipped_as_others(on_two):
     same(on_two["float16"], weights(ONE, clip_norm=CLIP), atol=2e-3)
 
 
+@pytest.mark.slow
 def test_a_step_that_overflows_on_one_device_alone_is_left_out_on_all(on_two):
     same(on_two["overflow"], weights(ONE, half=True, spoilt=2), atol=2e-3)
     assert max(np.abs(a - b).max() for a, b in zip(on_two["overflow"], weights(ONE, half=True))) > 1e-2
 
 
-def test_the_average_forgets_half_with_each_step(on_two):
+def test_the_average_forgets_half_with_each_step():
     each = [weights(ONE, steps=n) for n in range(1, STEPS + 1)]
     average = each[0]
     for step in each[1:]:
         average = [0.5 * a + 0.5 * b for a, b in zip(average, step)]
-    for found in (weights(ONE, average=0.5), on_two["average"]):
-        same(found, each[-1] + average)
+    same(weights(ONE, average=0.5), each[-1] + average)
+
+
+@pytest.mark.slow
+def test_the_average_of_two_devices_is_that_of_one(on_two):
+    same(on_two["average"], weights(ONE, average=0.5))
 
 
 def test_the_averages_are_there_as_long_as_they_are_asked_for():
@@ -159,6 +167,7 @@ def test_steps_executed_together_are_the_same_steps():
     same(weights(ONE, executed_together=STEPS), weights(ONE), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_batch_norm_sees_the_whole_batch_of_two_devices(on_two):
     same(on_two["norm"], weights(ONE, norm=True))
 

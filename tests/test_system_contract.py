@@ -78,12 +78,19 @@ def built(system):
 
 
 # These take minutes; what makes each different from the others is in its own tests.
-OTHERS = ("hourglass", "hrnet", "mln", "multiposenet", "openpose", "rsn", "simplebaseline")
+OTHERS = ("hourglass", "hrnet", "mln", "multiposenet", "openpose", "rsn", "simplebaseline", "assignment")
+# These differ from PPNet and MLN in their networks alone, not in what they are taught.
+ALIKE = ("hourglass", "hrnet", "openpose", "simplebaseline")
 
 
-def quick(names, slow=OTHERS):
+def kinds(names):
+    """The names as parameters, of which every kind of targets is for slow tests and the others for long ones."""
+    return [pytest.param(name, marks=pytest.mark.long) if name in ALIKE else name for name in names]
+
+
+def quick(names):
     """The names as parameters, some of them for slow tests alone."""
-    return [pytest.param(name, marks=pytest.mark.slow) if name in slow else name for name in names]
+    return [pytest.param(name, marks=pytest.mark.slow) if name in OTHERS else name for name in names]
 
 
 @pytest.fixture(params=quick(OPTIONS))
@@ -341,7 +348,8 @@ print(json.dumps({"loss": loss, "history": history}))
 """
 
 
-@pytest.mark.parametrize("name", quick(EVERY, {*EVERY} - {"residual"}))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", kinds(EVERY))
 def test_jax_agrees_on_the_loss_and_trains_with_plain_fit(name, folder):
     system = method(name)
     path = saved(system, folder)

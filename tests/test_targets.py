@@ -107,6 +107,7 @@ def test_a_stage_shows_what_it_is_taught_itself(file, capsys):
     assert "--stage: found prn; choose from keypoints, detector" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_views_of_several_sizes_are_shown_as_they_are_taught(tmp_path):
     sizes = "train.buckets=[[96, 128], [128, 96]]"
     said = targets.write(tiny.config(NETWORKS["whole"], "augment.half_body=0", sizes), "train", tmp_path / "t.png")

@@ -74,6 +74,7 @@ def test_a_run_leaves_everything_that_is_needed_later():
     )
 
 
+@pytest.mark.slow
 def test_one_seed_gives_the_same_numbers_to_the_last_bit(tmp_path):
     one, again = (np.load(f / "checkpoint.npz") for f in (tiny.run(), loop.train(tiny.config(), tmp_path)))
     assert one.files == again.files and all(np.array_equal(one[name], again[name]) for name in one.files)
@@ -239,6 +240,7 @@ def test_a_calm_phase_has_boxes_that_vary_less_about_the_same_middle():
     assert calm.scale == pytest.approx((1.425, 1.575)) and calm.shift == 0.025 and calm.rotation == 30
 
 
+@pytest.mark.slow
 def test_a_calm_phases_views_are_those_of_the_calmer_chance(tmp_path):
     still = loop.assemble(tiny.config("augment.scale=[1, 1]", "augment.shift=0"), tmp_path / "still", ONE)
     calm = loop.assemble(tiny.config("augment.scale=[0.5, 1.5]", "augment.shift=0.2"), tmp_path / "calm", ONE)

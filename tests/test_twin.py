@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from test_system_contract import OPTIONS
+from test_system_contract import ALIKE, OPTIONS
 
 from tfpose.skeleton import COCO17
 from tfpose.systems import base
@@ -57,9 +57,10 @@ def images(network, count=2):
 
 
 LARGE = {"mln_vgg19", "multiposenet_resnet50"}
+OTHERS = LARGE | {*ALIKE, "rsn"}  # the rest have every kind of layer
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LARGE)) for n in VARIANTS])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in OTHERS)) for n in VARIANTS])
 def test_a_twin_says_what_its_network_says_and_gives_its_weights_back(name):
     network = built(name)
     copy, seen = twin.twin(network), images(network)

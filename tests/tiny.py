@@ -1,14 +1,34 @@
 """The smallest PPNet that has every kind of layer, views for it, and one bundle of it for all tests that need one."""
 
 import atexit
+import fcntl
 import functools
+import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 SIZE = (64, 48)
+HOME = "TFPOSE_TEST_FILES"  # where the processes of a session keep what they share
+
+
+def made_once(name: str, make: Callable[[Path], object]) -> Path:
+    """The folder that `make` fills for the first process of a session that asks; it is there until the tests end."""
+    if HOME not in os.environ:  # not a test, but a program that a test has started by itself
+        os.environ[HOME] = tempfile.mkdtemp()
+        atexit.register(shutil.rmtree, os.environ[HOME])
+    folder, made = (Path(os.environ[HOME]) / f for f in (name, f"{name}.made"))
+    with made.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if not made.stat().st_size:
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            file.write("made\n")
+            file.flush()
+    return folder
 
 
 @functools.cache
@@ -43,10 +63,10 @@ def bundle() -> Path:
     """A folder with the network in every kind; it is there until the tests end."""
     from tfpose.export import bundle as bundles
 
-    folder = Path(tempfile.mkdtemp())
-    atexit.register(shutil.rmtree, folder)
     kinds = ("saved_model", "float32", "float16", "int8")
-    return bundles.write(network(), spec(), folder, kinds, views(), {"source": "patches"})
+    return made_once(
+        "bundle", lambda folder: bundles.write(network(), spec(), folder, kinds, views(), {"source": "patches"})
+    )
 
 
 # A configuration whose training takes seconds; a list of overrides, as the command line takes them.
@@ -77,9 +97,7 @@ def people() -> Path:
     """A folder with drawn people, 16 images to train on and 8 to validate with; it is there until the tests end."""
     from tfpose.data import synthetic
 
-    folder = Path(tempfile.mkdtemp())
-    atexit.register(shutil.rmtree, folder)
-    return synthetic.write(folder / "people", train=16, validation=8, size=(120, 160))
+    return made_once("people", lambda folder: synthetic.write(folder, train=16, validation=8, size=(120, 160)))
 
 
 def overrides(*more: str) -> tuple[str, ...]:
@@ -101,6 +119,4 @@ def run() -> Path:
     """The folder of a finished run; it is there until the tests end, and no test writes to it."""
     from tfpose.train import loop
 
-    folder = Path(tempfile.mkdtemp())
-    atexit.register(shutil.rmtree, folder)
-    return loop.train(config(), folder / "run")
+    return made_once("run", lambda folder: loop.train(config(), folder))

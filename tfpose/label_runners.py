@@ -41,7 +41,7 @@ def network(model, last_stage: Callable) -> Run:
 
     several = isinstance(model.input, dict)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def call(inputs):
         seen = {name: inputs[name] for name in model.input} if several else inputs[model.input.name]
         return last_stage(model(seen, training=False))

@@ -37,6 +37,7 @@ def count(records, view: str = "person", labels: tuple[str, ...] = (), batch: in
     return people(records) if view == "person" else sum(len(r.boxes) > 0 for r in records)
 
 
+@tf.autograph.experimental.do_not_convert  # nothing is decided in Python here; converting would take seconds
 def training(
     records,
     encode,
@@ -96,6 +97,7 @@ def training(
     return batches.prefetch(4).with_options(_options())
 
 
+@tf.autograph.experimental.do_not_convert
 def validation(
     records,
     encode,

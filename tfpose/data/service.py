@@ -40,7 +40,7 @@ def distributed(epochs: Epochs, address: str, first: int) -> tf.data.Dataset:
     refuse_python(parts)
     answering(address)
     far = parts.apply(service.distribute(service.ShardingPolicy.DYNAMIC, address))
-    here = tf.function(lambda number: _part(epochs, number))
+    here = tf.function(lambda number: _part(epochs, number), autograph=False)
 
     def batches() -> Iterator:
         return in_order(heard(far, address), here, first * epochs.share.local)

@@ -107,7 +107,7 @@ def ranges(network: keras.Model, views: Iterable[np.ndarray]) -> Ranges:
     """The least and the largest value of every tensor that an int8 kernel writes, on views (each (H, W, 3) uint8)."""
     probe = keras.Model(network.input, _written(network))
 
-    @tf.function
+    @tf.function(autograph=False)
     def ends(batch):
         return {name: _least_and_largest(tensors) for name, tensors in probe(batch, training=False).items()}
 
@@ -153,7 +153,9 @@ def convert(network: keras.Model, found: Ranges) -> bytes:
     network = saved_model.frozen(network, batch=1, dtype="float32")
     copy = aware(network, found, kernels=False)
 
-    @tf.function(input_signature=[tf.TensorSpec(network.inputs[0].shape, tf.float32, name=saved_model.INPUT)])
+    @tf.function(
+        input_signature=[tf.TensorSpec(network.inputs[0].shape, tf.float32, name=saved_model.INPUT)], autograph=False
+    )
     def maps(images):
         return copy(images, training=False)
 

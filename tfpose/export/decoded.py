@@ -57,7 +57,9 @@ def converted(call: Callable[..., dict], inputs: dict[str, tf.TensorSpec]) -> by
     """The .tflite file of a function of named tensors, of built-in operations; its outputs are named too."""
     names = sorted(inputs)
 
-    @tf.function(input_signature=[tf.TensorSpec(inputs[n].shape, inputs[n].dtype, name=n) for n in names])
+    @tf.function(
+        input_signature=[tf.TensorSpec(inputs[n].shape, inputs[n].dtype, name=n) for n in names], autograph=False
+    )
     def run(*values):
         return call(**dict(zip(names, values, strict=True)))
 

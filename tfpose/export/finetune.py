@@ -28,7 +28,7 @@ def finetune(
     copy.optimizer = tf_keras.optimizers.Adam(tf_keras.optimizers.schedules.CosineDecay(rate, steps))
     callback.set_model(copy)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(images, targets):
         with tf.GradientTape() as tape:
             cost = tf.add_n(list(loss(targets, copy(images, training=True)).values()))

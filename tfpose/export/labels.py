@@ -51,7 +51,7 @@ def write(network: keras.Model, spec: PoseSpec, layout: dict, folder: Path, kind
 def convert(network: keras.Model, kind: str) -> bytes:
     """A .tflite file's bytes, of built-in operations: named inputs of any batch -> named outputs, float32."""
     signature = [tf.TensorSpec(i.shape, i.dtype, name=i.name) for i in network.inputs]
-    call = tf.function(lambda *inputs: network(*inputs, training=False), input_signature=signature)
+    call = tf.function(lambda *inputs: network(*inputs, training=False), input_signature=signature, autograph=False)
     with tempfile.TemporaryDirectory() as folder:
         module = tf.Module()
         module.weights = [variable.value for variable in network.variables]

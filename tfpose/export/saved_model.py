@@ -33,7 +33,7 @@ def write(network: keras.Model, folder: Path | str, signatures: Callable[[Callab
     """
     images = network.inputs[0]
 
-    @tf.function(input_signature=[tf.TensorSpec(images.shape, images.dtype, name=INPUT)])
+    @tf.function(input_signature=[tf.TensorSpec(images.shape, images.dtype, name=INPUT)], autograph=False)
     def maps(images):
         # Said aloud, since the default would normalise by the statistics of the batch.
         return network(images, training=False)

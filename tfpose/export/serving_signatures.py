@@ -47,7 +47,7 @@ def signatures(maps: Callable, decode: Callable, spec: PoseSpec) -> dict:
     kinds = ([*spec.size, 3], tf.uint8), ([2], tf.float32), ([], tf.float32)
     view = tuple(tf.TensorSpec(shape, kind) for shape, kind in kinds)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, *shape], kind) for shape, kind in kinds])
+    @tf.function(input_signature=[tf.TensorSpec([None, *shape], kind) for shape, kind in kinds], autograph=False)
     def people(view, start, step):
         return placed(_decoded(maps(view), decode, spec), start[:, None], step[:, None, None])
 
@@ -62,8 +62,11 @@ def signatures(maps: Callable, decode: Callable, spec: PoseSpec) -> dict:
         inputs = (image_bytes, boxes)
         return people(*tf.map_fn(lambda i: _view(*views.decoded(i[0]), spec, i[1]), inputs, fn_output_signature=view))
 
-    found = {"serving_default": tf.function(encoded, [texts]), IMAGES: tf.function(plain, [photos])}
-    return found | ({BOXES: tf.function(around, [texts, boxes])} if spec.view == "person" else {})
+    found = {
+        "serving_default": tf.function(encoded, [texts], autograph=False),
+        IMAGES: tf.function(plain, [photos], autograph=False),
+    }
+    return found | ({BOXES: tf.function(around, [texts, boxes], autograph=False)} if spec.view == "person" else {})
 
 
 def placed(people: dict, start, step) -> dict:
@@ -101,7 +104,7 @@ def _decoded(maps: dict, decode: Callable, spec: PoseSpec) -> dict:
         return {name: values for name, values in decode(maps).items() if name in FOUND}
 
     # A decoder of whole images looks at one view.
-    @tf.function(input_signature=[{n: tf.TensorSpec(v.shape[1:], v.dtype) for n, v in maps.items()}])
+    @tf.function(input_signature=[{n: tf.TensorSpec(v.shape[1:], v.dtype) for n, v in maps.items()}], autograph=False)
     def one(view):
         found = decode({name: values[None] for name, values in view.items()})
         return {name: values[0] for name, values in found.items() if name in FOUND}
