@@ -71,6 +71,7 @@ def test_the_twin_is_near_its_network():
     assert 1e-4 < difference(network()(seen, training=False), copy()(seen, training=False)) < 0.05
 
 
+@pytest.mark.slow
 def test_the_file_computes_in_integers_alone():
     assert integer(file(), outputs=2)
     # The image, and the part that is summed in a range of its own before it is put beside another one.

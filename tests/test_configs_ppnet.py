@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import weightless
 
 from tfpose import yaml_config
 from tfpose.config import Mpii
@@ -53,7 +54,7 @@ def load(name):
 @functools.cache
 def cost(options, body):
     """Trainable weights and multiply-accumulates of a network, built once for all configurations that share it."""
-    network = system(options, skeleton(body)).build()
+    network = weightless.built(system(options, skeleton(body)).build)
     return count.parameters(network)[0], count.macs(network)
 
 

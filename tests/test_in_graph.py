@@ -1,5 +1,6 @@
 """The decoder inside a file finds the people that the NumPy one finds, with operations that LiteRT has built in."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from tfpose.skeleton import COCO17, OPENPOSE18
 
 PEERS = Path(__file__).resolve().parent.parent.parent / "shared" / "peers"
 GRID, STRIDE = (32, 40), 8
-DECODERS = {body.name: Pafs(body, STRIDE) for body in (OPENPOSE18, COCO17)}
 # The channel of x of each limb in the published maps.
 PUBLISHED = {
     **{"1-2": 12, "1-5": 20, "2-3": 14, "3-4": 16, "5-6": 22, "6-7": 24, "1-8": 0, "8-9": 2, "9-10": 4, "1-11": 6},
@@ -66,38 +66,41 @@ def lite(decoder: InGraph, shapes: dict) -> bytes:
     return converter.convert()
 
 
+@functools.cache
+def both(body=OPENPOSE18, people: int = 20, **options):
+    """A decoder as a graph, which is traced once for maps of a size and finds so many `people`, and in NumPy."""
+    decoder = Pafs(body, STRIDE, **options)
+    return tf.function(InGraph(decoder, people=people), autograph=False), decoder
+
+
 @pytest.mark.parametrize("body", [OPENPOSE18, COCO17], ids=lambda b: b.name)
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
 def test_the_same_people_are_found_in_the_graph(body, count):
-    outputs = maps(count, body, seed=count)
-    decoder = DECODERS[body.name]
-    same(tf.function(InGraph(decoder))(outputs), decoder(outputs)[0], 20)
+    outputs, (graph, decoder) = maps(count, body, seed=count), both(body)
+    same(graph(outputs), decoder(outputs)[0], 20)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_same_people_are_found_in_noise(seed):
-    outputs = maps(4, OPENPOSE18, seed=seed, noise=0.02)
-    decoder = Pafs(OPENPOSE18, STRIDE, threshold=0.1, most=32)
-    same(tf.function(InGraph(decoder))(outputs), decoder(outputs)[0], 20)
+    outputs, (graph, decoder) = maps(4, OPENPOSE18, seed=seed, noise=0.02), both(threshold=0.1, most=32)
+    same(graph(outputs), decoder(outputs)[0], 20)
 
 
 def test_equal_cells_are_one_peak_in_both():
     outputs = maps(2, OPENPOSE18)
-    coarse = {name: np.round(values * 8) / 8 for name, values in outputs.items()}
-    decoder = DECODERS["openpose18"]
-    same(tf.function(InGraph(decoder))(coarse), decoder(coarse)[0], 20)
+    coarse, (graph, decoder) = {name: np.round(values * 8) / 8 for name, values in outputs.items()}, both()
+    same(graph(coarse), decoder(coarse)[0], 20)
 
 
 def test_of_more_people_than_there_is_room_for_the_best_stay():
-    outputs = maps(5, OPENPOSE18)
-    decoder = DECODERS["openpose18"]
-    same(tf.function(InGraph(decoder, people=3))(outputs), decoder(outputs)[0], 3)
+    outputs, (graph, decoder) = maps(5, OPENPOSE18), both(people=3)
+    same(graph(outputs), decoder(outputs)[0], 3)
 
 
 def test_the_file_has_built_in_operations_alone_and_finds_the_same_people(tmp_path):
     from ai_edge_litert.interpreter import Interpreter
 
-    outputs, decoder = maps(4, OPENPOSE18), DECODERS["openpose18"]
+    outputs, decoder = maps(4, OPENPOSE18), both()[1]
     file = tmp_path / "decoder.tflite"
     file.write_bytes(lite(InGraph(decoder), {name: values.shape for name, values in outputs.items()}))
     assert verify.foreign(file) == []
@@ -110,14 +113,14 @@ def test_real_maps_give_the_same_people():
         pytest.skip("no shared/peers beside the checkout: real maps are not there")
     arrays = np.load(PEERS / "paf_maps.npz")
     photos = [name.split("_")[1] for name in arrays if name.startswith("heatmaps")]
-    decoder = DECODERS["openpose18"]
+    decoder = both()[1]
+    graph = tf.function(InGraph(decoder, people=40, peaks=64, limbs=2048), autograph=False)
     first = np.array([PUBLISHED[f"{a}-{b}"] for a, b in OPENPOSE18.pairs])
     channels = np.stack([first, first + 1], axis=1).ravel()
     for photo in photos[:4]:
         found = {k: arrays[f"{k}_{photo}"][None].astype(np.float32) for k in ("heatmaps", "pafs")}
         found["pafs"] = found["pafs"][..., channels]
-        graph = InGraph(decoder, people=40, peaks=64, limbs=2048)
-        same(tf.function(graph)(found), decoder(found)[0], 40)
+        same(graph(found), decoder(found)[0], 40)
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ def expected(rule: str, values: np.ndarray, count: int) -> np.ndarray:
 @pytest.mark.parametrize("rule", assign.RULES)
 def test_boxes_get_in_the_graph_what_they_get_in_numpy(rule):
     shapes = tf.TensorSpec((KINDS, BOXES, PEAKS)), tf.TensorSpec((), tf.int32)
-    graph = tf.function(in_graph_assign.RULES[rule], input_signature=shapes)
+    graph = tf.function(in_graph_assign.RULES[rule], input_signature=shapes, autograph=False)
     for seed in range(90):
         values, count = scores(seed)
         np.testing.assert_array_equal(graph(values, count), expected(rule, values, count), err_msg=str(seed))
@@ -42,7 +42,7 @@ def test_boxes_get_in_the_graph_what_they_get_in_numpy(rule):
 def test_a_file_of_the_rule_without_sharing_has_built_in_operations_alone(tmp_path):
     from ai_edge_litert.interpreter import Interpreter
 
-    @tf.function(input_signature=[tf.TensorSpec((KINDS, BOXES, PEAKS)), tf.TensorSpec((), tf.int32)])
+    @tf.function(input_signature=[tf.TensorSpec((KINDS, BOXES, PEAKS)), tf.TensorSpec((), tf.int32)], autograph=False)
     def assigned(values, count):
         return {"chosen": in_graph_assign.assigned(values, count)}
 

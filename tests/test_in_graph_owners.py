@@ -37,7 +37,10 @@ def spec(kind: str, folder: Path):
 @pytest.mark.parametrize("kind", GRIDS)
 def test_the_same_people_are_found_with_a_network_in_the_graph(kind, tmp_path):
     asking = spec(kind, tmp_path)
-    graph, numpy = tf.function(in_graph_decoders.decoder(asking)), decoder(asking.decoder, asking.skeleton)
+    graph, numpy = (
+        tf.function(in_graph_decoders.decoder(asking), autograph=False),
+        decoder(asking.decoder, asking.skeleton),
+    )
     for name in ("near", "noisy", "nobody", "noise"):
         same(graph(CASES[name]), numpy(CASES[name])[0])
     without = decoder(SPEC.decoder, SPEC.skeleton)(CASES["near"])[0]

@@ -73,6 +73,7 @@ def test_two_workers_make_the_batches_of_two_epochs_as_one_machine_would(records
         assert len(set(ids(epoch))) == len(ids(epoch)) == steps * BATCH
 
 
+@pytest.mark.slow
 def test_a_trainer_of_several_gets_its_share_from_the_step_where_it_stopped(records, servers):
     options = {"share": Share(4, 2, 2), "step": 3}
     same(training(records, 10, **options, address=servers), training(records, 10, **options))

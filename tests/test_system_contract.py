@@ -271,7 +271,7 @@ def shipped(system, folder):
     return system.deployed(network)
 
 
-@pytest.mark.parametrize("kind", ["float32", "int8"])
+@pytest.mark.parametrize("kind", [pytest.param("float32", marks=pytest.mark.slow), "int8"])
 def test_the_edge_file_says_what_the_deployed_network_says(system, kind, folder):
     network, images, limit = shipped(system, folder), patches(system), verify.LIMITS[kind]
     file = folder / f"{system.name}_{kind}.tflite"
